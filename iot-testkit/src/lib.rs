@@ -1,0 +1,12 @@
+//! What tests of a gateway need beside the gateway: for us and for plugin authors.
+//!
+//! It holds no test framework and no test of its own; it brings no reading into being that a real
+//! device could not have sent. It knows `iot-core` and no spoke.
+//!
+//! | module | what for |
+//! | --- | --- |
+//! | [`wait`] | waiting for a state with a deadline, never for a time |
+//! | [`servers`] | real programs on free ports in temporary folders: the server itself, a browser |
+
+pub mod servers;
+pub mod wait;
