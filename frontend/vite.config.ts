@@ -1,7 +1,7 @@
 import vue from "@vitejs/plugin-vue";
 import { defineConfig } from "vite";
-import { precompress } from "./build/precompress";
-import { themeAssets } from "./build/theme-assets";
+import { precompress } from "./build/precompress.ts";
+import { themeAssets } from "./build/theme-assets.ts";
 
 const server = process.env["IOT_SERVER"] ?? "http://127.0.0.1:8080";
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "vite";
-import { tokensCss } from "../src/theme/css";
+import { tokensCss } from "../src/theme/css.ts";
 
 const TOKENS = "virtual:tokens.css";
 const FIRST_PAINT = fileURLToPath(new URL("../src/theme/first-paint.js", import.meta.url));

@@ -1,7 +1,7 @@
 //! What tests of a gateway need beside the gateway: for us and for plugin authors.
 //!
-//! It holds no test framework and no test of its own; it brings no reading into being that a real
-//! device could not have sent. It knows `iot-core` and no spoke.
+//! It is no test framework: it waits, starts and checks, and a plain `#[test]` calls it. It knows
+//! `iot-core` and no spoke.
 //!
 //! | module | what for |
 //! | --- | --- |

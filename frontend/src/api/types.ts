@@ -97,7 +97,3 @@ export type ServerMessage =
   | { type: "lagged"; missed: number }
   | { type: "pong" }
   | { type: "error"; id?: number; problem: Problem };
-
-export function toMillis(instant: Instant): number {
-  return typeof instant === "number" ? instant : Date.parse(instant);
-}

@@ -33,10 +33,16 @@ export function showNumber(sensor: NumberSensor, value: number, language: Langua
   const byHand = chosen !== "" && chosen !== code && chosen !== unitText(code, "en");
   if (byHand) return shown(formatNumber(value, language, sensor.precision ?? digitsFor(value)), chosen, language);
   const scale = scaleFor(code, value, language);
-  const scaled = value / scale.factor;
-  let digits = sensor.precision ?? digitsFor(scaled);
-  if (isScaled(code)) digits = scale.factor === 1 ? Math.min(digits, Number.isInteger(value) ? 0 : 1) : scaledDigits(scaled);
-  return shown(formatNumber(scaled, language, digits), scale.unit, language);
+  return shown(formatNumber(value / scale.factor, language, shownDigits(sensor, value, language)), scale.unit, language);
+}
+
+/** The decimals a value of this size is shown with, in the unit it is shown in. */
+export function shownDigits(sensor: NumberSensor, value: number, language: Language): number {
+  const code = sensor.unit ?? "";
+  const { factor } = scaleFor(code, value, language);
+  if (!isScaled(code)) return sensor.precision ?? digitsFor(value);
+  if (factor === 1) return sensor.precision ?? (Number.isInteger(value) ? 0 : 1);
+  return scaledDigits(value / factor);
 }
 
 function shown(number: string, unit: string, language: Language): Shown {

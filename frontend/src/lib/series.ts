@@ -126,20 +126,22 @@ export interface Picture {
   bad: number[];
   suspect: [number, number][];
   lowest: number;
+  lowestAt: number;
   highest: number;
+  highestAt: number;
+  average: number;
   gaps: number;
 }
 
-/** What is drawn of a number sensor. A bucket stands at its middle. */
-export function picture(series: Series, from: number, limit: number): Picture {
+/** What is drawn of a number sensor between two instants. A bucket stands at its middle, the unfinished one at now. */
+export function picture(series: Series, from: number, to: number, limit: number): Picture {
   const line: number[] = [];
   const bands: Float64Array[] = [];
   const bad: number[] = [];
   const suspect: [number, number][] = [];
   let run: number[] = [];
   let previous: number | null = null;
-  let lowest = Infinity;
-  let highest = -Infinity;
+  const sum = { lowest: Infinity, lowestAt: 0, highest: -Infinity, highestAt: 0, total: 0, count: 0 };
   let gaps = 0;
   const half = series.widthMs / 2;
   const finish = (): void => {
@@ -147,7 +149,7 @@ export function picture(series: Series, from: number, limit: number): Picture {
     run = [];
   };
   for (const point of series.points) {
-    const t = point.t + half;
+    const t = Math.min(point.t + half, Math.max(to, point.t));
     if (previous !== null && t - previous > limit) {
       line.push(previous + 1, Number.NaN);
       finish();
@@ -162,14 +164,36 @@ export function picture(series: Series, from: number, limit: number): Picture {
       run.push(t, point.min, point.max);
       if (point.quality === "suspect") suspect.push([t, point.v]);
       if (t >= from) {
-        lowest = Math.min(lowest, point.min);
-        highest = Math.max(highest, point.max);
+        measure(sum, point, t);
       }
     }
     previous = t;
   }
   finish();
-  return { line: Float64Array.from(line), bands, bad, suspect, lowest, highest, gaps };
+  const { total, count, ...extremes } = sum;
+  return { line: Float64Array.from(line), bands, bad, suspect, ...extremes, average: total / count, gaps };
+}
+
+interface Sum {
+  lowest: number;
+  lowestAt: number;
+  highest: number;
+  highestAt: number;
+  total: number;
+  count: number;
+}
+
+function measure(sum: Sum, point: Point, t: number): void {
+  if (point.min < sum.lowest) {
+    sum.lowest = point.min;
+    sum.lowestAt = t;
+  }
+  if (point.max > sum.highest) {
+    sum.highest = point.max;
+    sum.highestAt = t;
+  }
+  sum.total += (point.v ?? 0) * point.count;
+  sum.count += point.count;
 }
 
 export interface Stretch {

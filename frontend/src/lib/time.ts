@@ -1,3 +1,4 @@
+import type { Instant } from "../api/types";
 import type { Language } from "../i18n";
 
 const SECOND = 1_000;
@@ -25,6 +26,10 @@ export function formatTime(at: number, style: TimeStyle, language: Language): st
     formatters.set(key, formatter);
   }
   return formatter.format(at);
+}
+
+export function toMillis(instant: Instant): number {
+  return typeof instant === "number" ? instant : Date.parse(instant);
 }
 
 export type Age = { key: string; named: Record<string, string | number>; plural?: number };
@@ -55,16 +60,37 @@ export function viewerZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/** A zone as people say it: "Moscow Time (UTC+3)", «Москва (UTC+3)». */
+/** Russian cities that some browsers' time zone data does not name. */
+const CITIES: Record<string, string> = {
+  "Europe/Kaliningrad": "Калининград",
+  "Europe/Moscow": "Москва",
+  "Europe/Samara": "Самара",
+  "Asia/Yekaterinburg": "Екатеринбург",
+  "Asia/Omsk": "Омск",
+  "Asia/Novosibirsk": "Новосибирск",
+  "Asia/Krasnoyarsk": "Красноярск",
+  "Asia/Irkutsk": "Иркутск",
+  "Asia/Yakutsk": "Якутск",
+  "Asia/Vladivostok": "Владивосток",
+  "Asia/Magadan": "Магадан",
+  "Asia/Kamchatka": "Камчатка",
+};
+
+/** A zone as people say it: "Moscow (UTC+3)", «Москва (UTC+3)». */
 export function zoneName(zone: string, at: number, language: Language): string {
   try {
     const offset = namePart(zone, at, "en", "shortOffset").replace("GMT", "UTC");
-    if (offset === "UTC") return "UTC";
-    const name = namePart(zone, at, language, "shortGeneric");
-    return /^(?:GMT|UTC)/.test(name) ? offset : `${name} (${offset})`;
+    if (/^UTC(?:\+0)?$/.test(offset)) return "UTC";
+    const city = zone.split("/").at(-1)?.replaceAll("_", " ") ?? zone;
+    return `${language === "ru" ? (CITIES[zone] ?? russianName(zone, at) ?? city) : city} (${offset})`;
   } catch {
     return zone;
   }
+}
+
+function russianName(zone: string, at: number): string | null {
+  const name = namePart(zone, at, "ru", "long").split(",")[0] ?? "";
+  return /^[А-Яа-яЁё]/.test(name) ? name : null;
 }
 
 /** Whether two zones show the same clock now. */
@@ -76,7 +102,7 @@ export function sameClock(one: string, other: string, at: number): boolean {
   }
 }
 
-function namePart(zone: string, at: number, language: string, style: "shortOffset" | "shortGeneric" | "longOffset"): string {
+function namePart(zone: string, at: number, language: string, style: "shortOffset" | "long" | "longOffset"): string {
   const parts = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName: style }).formatToParts(at);
   return parts.find((part) => part.type === "timeZoneName")?.value ?? zone;
 }

@@ -114,6 +114,15 @@ export const useConnection = defineStore("connection", () => {
     socket.start();
   }
 
+  /** The session has ended: no more tries, but what is subscribed is kept for when it goes on. */
+  function pause(): void {
+    socket.stop();
+    clearTimeout(bannerTimer);
+    bannerTimer = undefined;
+    downSince.value ??= link.value === "idle" && !wasLive ? null : Date.now();
+    banner.value = wasLive;
+  }
+
   function stop(): void {
     socket.reset();
     stateWatch = null;
@@ -171,6 +180,6 @@ export const useConnection = defineStore("connection", () => {
 
   return {
     link, downSince, banner, slow, dated, returns,
-    start, stop, onVisibility, hurry, probe, subscribe, unsubscribe, onResync, rebuild,
+    start, pause, stop, onVisibility, hurry, probe, subscribe, unsubscribe, onResync, rebuild,
   };
 });

@@ -1,6 +1,7 @@
 import { defineStore } from "pinia";
 import { shallowRef, type ShallowRef } from "vue";
-import { toMillis, type Latest, type Quality, type Value, type WireReading } from "../api/types";
+import type { Latest, Quality, Value, WireReading } from "../api/types";
+import { toMillis } from "../lib/time";
 
 export interface Reading {
   ts: number;
@@ -11,7 +12,7 @@ export interface Reading {
   uncertain: boolean;
 }
 
-type Cell = ShallowRef<Reading | null>;
+export type Cell = ShallowRef<Reading | null>;
 type Tap = (reading: Reading) => void;
 
 const FLUSH_EVERY = 100;

@@ -2,6 +2,7 @@ import { defineStore } from "pinia";
 import { ref, shallowRef } from "vue";
 import { api, ApiError } from "../api/client";
 import type { SessionAnswer } from "../api/types";
+import { remember } from "../lib/storage";
 
 export type SessionState = "starting" | "signed-out" | "signed-in" | "ended";
 export type SignInFailure = "link-used" | "token-refused" | "no-answer" | "other";
@@ -24,6 +25,7 @@ export const useSession = defineStore("session", () => {
     else if (next.build && next.build !== build) updated.value = true;
     failure.value = null;
     state.value = "signed-in";
+    remember("signed-in", "1");
   }
 
   /** The first thing the page asks: by the link if there is one, else by the cookie. */
@@ -35,6 +37,7 @@ export const useSession = defineStore("session", () => {
     } catch (error) {
       if (failure.value === null && !isUnauthorized(error)) failed(error, "other");
       state.value = "signed-out";
+      remember("signed-in", null);
     }
   }
 
@@ -74,6 +77,7 @@ export const useSession = defineStore("session", () => {
 
   async function signOut(): Promise<void> {
     await api.signOut();
+    remember("signed-in", null);
     state.value = "signed-out";
     answer.value = null;
     failure.value = null;

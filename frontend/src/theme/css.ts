@@ -1,4 +1,4 @@
-import { tokens, type ThemeName, type Tokens } from "./tokens";
+import { tokens, type ThemeName, type Tokens } from "./tokens.ts";
 
 /** The tokens as custom properties: `text2` becomes `--c-text-2`, `onlineTint` `--c-online-tint`. */
 export function tokensCss(): string {

@@ -46,13 +46,17 @@ export function naiveOverrides(theme: ThemeName, coarse: boolean, phone: boolean
       textColorFocusPrimary: c.onAccent,
       textColorDisabledPrimary: c.onAccent,
       color: c.surface,
+      border: `1px solid ${c.field}`,
     },
     Input: {
       color: c.surface,
       colorFocus: c.surface,
       textColor: c.text,
+      border: `1px solid ${c.field}`,
+      borderHover: `1px solid ${c.accent}`,
+      borderFocus: `1px solid ${c.accent}`,
       fontSizeMedium: phone ? "16px" : "14px",
-      boxShadowFocus: `0 0 0 2px ${c.accent}`,
+      boxShadowFocus: `0 0 0 1px ${c.accent}`,
     },
   };
 }

@@ -124,8 +124,8 @@ impl SettingKey {
     }
 }
 
-/// What decides a setting's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What decides a setting's value; a later one decides over an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SettingSource {
     /// Nobody set it.

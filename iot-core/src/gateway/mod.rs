@@ -1,4 +1,16 @@
-//! Stub.
-/// Stub.
-#[derive(Debug, Clone)]
-pub struct Handle;
+//! Composition as a library: a builder, the handle that layers and programs use, an ordered stop.
+
+mod builder;
+mod desk;
+mod edit;
+mod handle;
+mod running;
+mod status;
+mod tokens;
+
+pub use builder::{Builder, Gateway, StartError};
+pub use edit::{DeviceEdit, EditError, NewDevice, SensorEdit};
+pub use handle::{GatewayInfo, Handle};
+pub use running::Running;
+pub use status::{Diagnostics, KindView, StoreState};
+pub use tokens::NewToken;

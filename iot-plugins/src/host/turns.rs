@@ -1,0 +1,157 @@
+//! What an instance is to do next, on its own thread: ticks of its schedule, commands, the end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use iot_core::domain::{Batch, InstanceState};
+use iot_core::port::{Desk, PollError, Receipt, Schedule, SubmitError, Turn, TurnSource};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::instance::{Instance, Waiting};
+use super::lease::{Lease, RunDesk};
+use super::limits::Limits;
+use super::pulse::Pulse;
+use super::restart::BackOff;
+use super::schedule::Ticks;
+
+/// What is shown while the store does not keep up.
+const NO_CREDIT: &str = "out of credit: the store does not keep up, polls are left out";
+
+/// The turns of one run.
+#[derive(Debug)]
+pub(crate) struct RunTurns {
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) lease: Lease,
+    pub(crate) desk: Arc<RunDesk>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) schedule: Schedule,
+    pub(crate) ticks: Ticks,
+    pub(crate) commands: mpsc::Receiver<Waiting>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) pulse: Pulse,
+    pub(crate) back_off: BackOff,
+    /// Told to the supervisor: something worked in this run.
+    pub(crate) worked: Arc<AtomicBool>,
+    pub(crate) stand: Stand,
+}
+
+/// How the run's polls go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// Opened, no turn made yet: what failed before may fail again at once.
+    Fresh,
+    /// The first turn was given out.
+    Trying,
+    /// It works.
+    Well,
+    /// It works, but the store does not take what it reads.
+    NoCredit,
+    /// Its last poll failed.
+    Failing,
+}
+
+impl RunTurns {
+    /// The plugin comes for its next turn: a sign of life. When it comes for its second and its
+    /// first did not fail, what failed before this run is over, for one that only pushes too.
+    fn arrives(&mut self) {
+        self.pulse.busy();
+        match self.stand {
+            Stand::Fresh => self.stand = Stand::Trying,
+            Stand::Trying if self.lease.holds() => {
+                self.stand = Stand::Well;
+                self.instance.fault(None);
+            }
+            _ => {}
+        }
+    }
+
+    fn works(&mut self) {
+        self.worked.store(true, Ordering::Relaxed);
+        if self.stand != Stand::Well {
+            self.stand = Stand::Well;
+            self.back_off.reset();
+            self.instance.report.set_by(&self.lease, InstanceState::Running, None);
+            self.instance.fault(None);
+        }
+    }
+
+    fn out_of_credit(&mut self) {
+        self.instance.report.skipped.fetch_add(1, Ordering::Relaxed);
+        if self.stand != Stand::NoCredit {
+            self.stand = Stand::NoCredit;
+            let reason = Some(NO_CREDIT.to_owned());
+            self.instance.report.set_by(&self.lease, InstanceState::Running, reason);
+            tracing::warn!(instance = %self.instance.record.name, "{NO_CREDIT}");
+        }
+    }
+
+    fn fails(&mut self, error: &PollError) {
+        self.stand = Stand::Failing;
+        if !error.reopen {
+            let pause = self.back_off.next(fastrand::f64());
+            self.ticks.wait_until(Instant::now() + pause);
+        }
+        let reason = Some(error.why.clone());
+        self.instance.report.set_by(&self.lease, InstanceState::BackingOff, reason);
+        self.instance.fault(Some(&error.why));
+        tracing::debug!(instance = %self.instance.record.name, error = %error, "a poll failed");
+    }
+}
+
+#[async_trait(?Send)]
+impl TurnSource for RunTurns {
+    async fn next(&mut self) -> Turn {
+        self.arrives();
+        loop {
+            let due = self.ticks.due(self.schedule.interval());
+            // A tick that is overdue goes before commands, so that a stream of them starves no poll.
+            let overdue = Instant::now() > due + OVERDUE;
+            tokio::select! {
+                biased;
+                () = self.lease.ended() => return Turn::Stop,
+                () = self.stop.cancelled() => return Turn::Stop,
+                Some(waiting) = self.commands.recv(), if !overdue => {
+                    if let Some(asked) = waiting.take() {
+                        return Turn::Command(asked);
+                    }
+                }
+                () = tokio::time::sleep_until(due) => {
+                    let left_out = self.ticks.take(Instant::now());
+                    self.instance.report.skipped.fetch_add(left_out, Ordering::Relaxed);
+                    return Turn::Tick;
+                }
+            }
+        }
+    }
+
+    async fn submit(&mut self, batch: Batch) -> Result<Receipt, SubmitError> {
+        let receipt = self.desk.submit(batch).await?;
+        self.works();
+        Ok(receipt)
+    }
+
+    fn polled(&mut self, polled: Result<Batch, &PollError>) {
+        if !self.lease.holds() {
+            return;
+        }
+        match polled {
+            Ok(batch) if batch.is_empty() => self.works(),
+            Ok(batch) => match self.desk.emit(batch) {
+                Ok(_) => self.works(),
+                Err(_) => self.out_of_credit(),
+            },
+            Err(error) => self.fails(error),
+        }
+    }
+
+    fn time_limit(&self) -> Duration {
+        self.limits.poll(self.schedule.interval())
+    }
+}
+
+/// How late a tick may be before it goes first.
+const OVERDUE: Duration = Duration::from_millis(20);

@@ -1,0 +1,1 @@
+//! This machine as a device: load, memory, disks, network, temperatures.

@@ -1,0 +1,3 @@
+//! The plugins that are built in, a folder each.
+
+pub mod host;

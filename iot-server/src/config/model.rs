@@ -1,0 +1,197 @@
+//! The configuration as values. Settings that can be changed over the API while running are `None`
+//! here where nobody wrote them: their defaults are the core's.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use iot_core::domain::{GatewayId, InstanceName, KindName, Language, UnknownDevices};
+use serde::Deserialize;
+
+use super::value::{Bytes, Listen, addresses};
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) gateway: Gateway,
+    pub(crate) storage: Storage,
+    pub(crate) http: Http,
+    pub(crate) mqtt: Mqtt,
+    pub(crate) time: Time,
+    pub(crate) plugins: Plugins,
+    pub(crate) instance: Vec<Instance>,
+}
+
+/// Who this gateway is.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Gateway {
+    pub(crate) id: Option<GatewayId>,
+    pub(crate) name: Option<String>,
+    pub(crate) time_zone: Option<String>,
+    pub(crate) language: Option<Language>,
+    pub(crate) log_level: Option<String>,
+}
+
+/// Where readings are kept.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Storage {
+    pub(crate) url: String,
+    pub(crate) synchronous: Synchronous,
+    pub(crate) wear: Wear,
+    pub(crate) disk_cap: Option<Bytes>,
+    pub(crate) backlog_cap: Bytes,
+    pub(crate) retention_days: Option<u64>,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            url: "sqlite:iot.db".to_owned(),
+            synchronous: Synchronous::Full,
+            wear: Wear::Ssd,
+            disk_cap: None,
+            backlog_cap: Bytes(1 << 30),
+            retention_days: None,
+        }
+    }
+}
+
+/// When a commit counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Synchronous {
+    Full,
+    Normal,
+}
+
+/// What the disk bears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Wear {
+    Ssd,
+    Sd,
+}
+
+/// The API and the page.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Http {
+    #[serde(deserialize_with = "addresses")]
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) origins: Vec<String>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
+            hosts: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+}
+
+/// The embedded broker, and links to others.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Mqtt {
+    pub(crate) listen: Listen,
+    pub(crate) unknown_devices: Option<UnknownDevices>,
+    pub(crate) max_message: Bytes,
+    pub(crate) link: Vec<Link>,
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            listen: Listen::On(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 1883))]),
+            unknown_devices: None,
+            max_message: Bytes(1 << 20),
+            link: Vec::new(),
+        }
+    }
+}
+
+/// A link to another broker.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Link {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) username: Option<String>,
+    pub(crate) password_file: Option<PathBuf>,
+    #[serde(default = "every_device")]
+    pub(crate) devices: Vec<String>,
+    #[serde(default)]
+    pub(crate) prefix: String,
+    #[serde(default = "at_least_once")]
+    pub(crate) qos: u8,
+    #[serde(default)]
+    pub(crate) format: LinkFormat,
+    #[serde(default)]
+    pub(crate) ingest: Vec<String>,
+    #[serde(default)]
+    pub(crate) commands: bool,
+}
+
+fn every_device() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+fn at_least_once() -> u8 {
+    1
+}
+
+/// How a link spells readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LinkFormat {
+    #[default]
+    Flat,
+}
+
+/// The clock.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Time {
+    pub(crate) trust: Trust,
+}
+
+/// When the clock's time is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Trust {
+    #[default]
+    Auto,
+    Always,
+}
+
+/// Plugins on disk.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Plugins {
+    pub(crate) process_plugins: ProcessPlugins,
+}
+
+/// What happens to programs in the plugins folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProcessPlugins {
+    #[default]
+    Auto,
+    Approve,
+    Off,
+}
+
+/// An instance of a plugin.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Instance {
+    pub(crate) name: InstanceName,
+    pub(crate) kind: KindName,
+    #[serde(default)]
+    pub(crate) config: toml::Table,
+}

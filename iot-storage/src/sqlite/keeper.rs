@@ -1,0 +1,92 @@
+//! Room on disk, and the end of a store.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use iot_core::port::{Keeper, Usage};
+use sqlx::SqliteConnection;
+
+use super::lock::Lock;
+use super::open;
+use super::shared::{Shared, lock};
+
+/// How long a measured size is good for.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// Keeps the files of a store.
+pub(super) struct FileKeeper {
+    shared: Arc<Shared>,
+    folder: PathBuf,
+    cap: u64,
+    used: Mutex<Option<(Instant, u64)>>,
+    held: Mutex<Option<Lock>>,
+}
+
+impl FileKeeper {
+    /// A keeper of this folder, which holds its lock.
+    pub(super) fn new(shared: Arc<Shared>, folder: PathBuf, cap: u64, held: Lock) -> Self {
+        Self { shared, folder, cap, used: Mutex::new(None), held: Mutex::new(Some(held)) }
+    }
+}
+
+#[async_trait]
+impl Keeper for FileKeeper {
+    fn usage(&self) -> Usage {
+        let mut known = lock(&self.used);
+        let used = match *known {
+            Some((at, used)) if at.elapsed() < FRESH => used,
+            _ => {
+                let used = size(&self.folder);
+                *known = Some((Instant::now(), used));
+                used
+            }
+        };
+        Usage { used, cap: self.cap }
+    }
+
+    async fn close(&self) {
+        self.shared.checkpoint.stop().await;
+        self.shared.readers.close().await;
+        self.shared.writer.lock().await.close().await;
+        drop(lock(&self.held).take());
+    }
+}
+
+/// Makes the gateway's identity at the first start, and the cap where none is configured: half of
+/// what was free then. Gives the cap.
+pub(super) async fn identity(
+    connection: &mut SqliteConnection,
+    folder: &Path,
+    cap: Option<u64>,
+) -> Result<u64, sqlx::Error> {
+    let mut random = [0_u8; 4];
+    getrandom::fill(&mut random).map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
+    open::meta(connection, "gateway_id", || format!("gw-{:08x}", u32::from_be_bytes(random))).await?;
+    let half = open::meta(connection, "disk_cap", || half_of_free(folder).to_string()).await?;
+    Ok(cap.unwrap_or_else(|| half.parse().unwrap_or(u64::MAX)))
+}
+
+fn half_of_free(folder: &Path) -> u64 {
+    match nix::sys::statvfs::statvfs(folder) {
+        Ok(disk) => u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size()) / 2,
+        Err(errno) => {
+            tracing::warn!(folder = %folder.display(), %errno, "the free room cannot be measured");
+            u64::MAX
+        }
+    }
+}
+
+/// Bytes of a folder with all that is in it. A file that goes away meanwhile counts nothing.
+fn size(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(found) if found.is_dir() => size(&entry.path()),
+            Ok(found) => found.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}

@@ -1,0 +1,364 @@
+//! One commit: the changes in order, then cursors and last-seen times, then the readings as rows of
+//! the open segment. Where nothing has to be read in between, all of it is one round trip.
+//!
+//! What is known in memory changes only after the commit. Before anything is sent the writer counts
+//! as unsettled, and whoever finds it so (after a failure, or because the caller was cut off) rolls
+//! back and reads the end of the log again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use iot_core::domain::{Reading, Seq};
+use iot_core::port::{Change, Commit, Figures, LogError, LogErrorKind, Removed, Synchronous};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+
+use super::latest::Latest;
+use super::row::{self, Corrections, Row, corrected};
+use super::segment::{self, Limits, Open};
+use super::statement::Script;
+use super::{change, connect, corrected as correction, decode, encode, error, removal, views};
+
+/// Changes that go into one round trip; a text of thousands of statements is slow to parse.
+const SCRIPT: usize = 64;
+
+/// The connection that writes, with what it knows.
+pub(super) struct Writer {
+    connection: Option<SqliteConnection>,
+    path: PathBuf,
+    synchronous: Synchronous,
+    limits: Limits,
+    /// What is on disk may be something else than what is known.
+    unsettled: bool,
+    pub(super) known: Known,
+}
+
+/// What the writer knows of the file. Replaced as a whole after a commit.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) end: u64,
+    pub(super) open: Open,
+    pub(super) segments: Vec<i64>,
+    pub(super) ledger: Ledger,
+    pub(super) corrections: Arc<Corrections>,
+    pub(super) latest: Latest,
+}
+
+/// The stored part of the ledger; the rest follows from the end of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Ledger {
+    pub(super) replaced: u64,
+    pub(super) removed: Removed,
+}
+
+impl Known {
+    /// The ledger's figures.
+    pub(super) fn figures(&self) -> Figures {
+        let Ledger { replaced, removed } = self.ledger;
+        let gone = replaced + removed.age + removed.cap + removed.by_hand;
+        Figures { stored: self.end, kept: self.end.saturating_sub(gone), replaced, removed }
+    }
+}
+
+impl Writer {
+    /// Takes over the connection; makes the first segment where there is none.
+    pub(super) async fn open(
+        mut connection: SqliteConnection,
+        path: PathBuf,
+        synchronous: Synchronous,
+        limits: Limits,
+    ) -> Result<Self, sqlx::Error> {
+        if !segment::list(&mut connection).await?.iter().any(|s| s.closed.is_none()) {
+            let row = sqlx::query("SELECT coalesce(max(id), 0), coalesce(max(seq_last), 0) FROM segment")
+                .fetch_one(&mut connection)
+                .await?;
+            let (id, end): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            let mut script = Script::default();
+            script.add("BEGIN IMMEDIATE");
+            segment::create(&mut script, id + 1, end as u64 + 1);
+            let mut ids: Vec<i64> =
+                segment::list(&mut connection).await?.iter().map(|s| s.id).collect();
+            ids.push(id + 1);
+            views::remake(&mut script, &ids);
+            script.add("COMMIT");
+            script.run(&mut connection).await?;
+        }
+        let known = load(&mut connection).await?;
+        let connection = Some(connection);
+        Ok(Self { connection, path, synchronous, limits, unsettled: false, known })
+    }
+
+    /// The ledger's figures.
+    pub(super) fn figures(&self) -> Figures {
+        self.known.figures()
+    }
+
+    /// Corrections of unsynced times.
+    pub(super) fn corrections(&self) -> Arc<Corrections> {
+        Arc::clone(&self.known.corrections)
+    }
+
+    /// Makes one transaction durable. Gives the bytes that its readings took.
+    pub(super) async fn commit(&mut self, commit: &Commit) -> Result<u64, LogError> {
+        self.settle().await?;
+        if commit.first != Seq(self.known.end + 1) {
+            return Err(LogError {
+                kind: LogErrorKind::Other,
+                doing: "commit",
+                why: format!(
+                    "it begins at {} and the log ends at {}; nothing was written",
+                    commit.first, self.known.end
+                ),
+            });
+        }
+        let rows = pack(commit).await;
+        let bytes = rows.iter().map(|row| row.body.len() as u64).sum();
+        let Some(connection) = self.connection.as_mut() else { return Err(closed("commit")) };
+        self.unsettled = true;
+        let result = write(connection, &mut self.known, commit, rows, self.limits).await;
+        if let Err(error) = result {
+            let failed = error::log("commit", &error);
+            // The caller asks for the end; what is said there must hold.
+            if let Err(error) = self.settle().await {
+                tracing::warn!(%error, "after a failed commit the store cannot be read yet");
+            }
+            return Err(failed);
+        }
+        self.unsettled = false;
+        Ok(bytes)
+    }
+
+    /// The place of the last committed reading, from the file.
+    pub(super) async fn end(&mut self) -> Result<Seq, LogError> {
+        self.settle().await?;
+        let Some(connection) = self.connection.as_mut() else { return Err(closed("read its end")) };
+        end(connection).await.map(Seq).map_err(|error| error::log("read its end", &error))
+    }
+
+    /// The connection, for a checkpoint in the writer's turn.
+    pub(super) fn connection(&mut self) -> Option<&mut SqliteConnection> {
+        self.connection.as_mut()
+    }
+
+    /// Ends: everything goes home into the file, and the connection is closed.
+    pub(super) async fn close(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        if self.unsettled {
+            roll_back(&mut connection).await;
+        }
+        if let Err(error) =
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await
+        {
+            tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
+        }
+        if let Err(error) = connection.close().await {
+            tracing::warn!(%error, "the database did not close in order");
+        }
+    }
+
+    /// Brings what is known in line with the file after a failure.
+    async fn settle(&mut self) -> Result<(), LogError> {
+        if !self.unsettled {
+            return Ok(());
+        }
+        let Some(connection) = self.connection.as_mut() else { return Err(closed("read its end")) };
+        if !roll_back(connection).await {
+            let again = connect::writer(&self.path, self.synchronous).await;
+            *connection = again.map_err(|error| error::log("open again", &error))?;
+        }
+        self.known = load(connection).await.map_err(|error| error::log("read its end", &error))?;
+        self.unsettled = false;
+        Ok(())
+    }
+}
+
+fn closed(doing: &'static str) -> LogError {
+    LogError { kind: LogErrorKind::Other, doing, why: "the store is closed".to_owned() }
+}
+
+/// Ends a transaction that is open, where one is. False when the connection is of no more use.
+async fn roll_back(connection: &mut SqliteConnection) -> bool {
+    if sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.is_ok() {
+        return true;
+    }
+    // There was none, or the connection is broken.
+    sqlx::raw_sql("BEGIN; ROLLBACK").execute(connection).await.is_ok()
+}
+
+/// Packs the readings into rows, a turn for others in between: 10,000 readings take some milliseconds.
+async fn pack(commit: &Commit) -> Vec<Row> {
+    let readings: Vec<&Reading> = commit.batches.iter().flat_map(|batch| batch.iter()).collect();
+    let (mut rows, mut left, mut first) = (Vec::new(), readings.as_slice(), commit.first.0);
+    while !left.is_empty() {
+        let (row, taken) = encode::encode(left, first);
+        first += taken as u64;
+        left = &left[taken..];
+        rows.push(row);
+        if !left.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+    rows
+}
+
+/// Writes all of it; `known` is right afterwards when this succeeds, and to be loaded when not.
+async fn write(
+    connection: &mut SqliteConnection,
+    known: &mut Known,
+    commit: &Commit,
+    rows: Vec<Row>,
+    limits: Limits,
+) -> Result<(), sqlx::Error> {
+    let mut script = Script::default();
+    script.add("BEGIN IMMEDIATE");
+    let plain = commit.changes.is_empty() && commit.cursors.is_empty() && commit.seen.is_empty();
+    for change in &commit.changes {
+        if change::write(&mut script, change) {
+            if script.len() >= SCRIPT {
+                std::mem::take(&mut script).run(connection).await?;
+            }
+            continue;
+        }
+        // These read before they write.
+        std::mem::take(&mut script).run(connection).await?;
+        match change {
+            Change::RemoveDevice { no, history } => {
+                removal::device(connection, known, *no, *history).await?;
+            }
+            Change::RemoveReadings { sensor, range } => {
+                removal::readings(connection, known, *sensor, *range).await?;
+            }
+            Change::CorrectTime(boot, offset) => {
+                correction::correct(connection, known, *boot, *offset).await?;
+            }
+            other => {
+                return Err(sqlx::Error::Protocol(format!("the change {other:?} is not known")));
+            }
+        }
+    }
+    change::cursors(&mut script, &commit.cursors);
+    change::seen(&mut script, &commit.seen);
+    let bytes: u64 = rows.iter().map(|row| row.body.len() as u64).sum();
+    let rolled = known.open.is_full(commit.readings(), bytes, limits) && !rows.is_empty();
+    if rolled {
+        roll(&mut script, known);
+    }
+    let single = rows.len() == 1;
+    for row in rows {
+        known.end = row.head.seq_last;
+        known.open.add(&row.head, row.body.len());
+        insert(&mut script, known.open.id, row);
+    }
+    script.add("COMMIT");
+    if plain && single && !rolled {
+        script.run_prepared(connection).await?;
+    } else {
+        script.run(connection).await?;
+    }
+    for reading in commit.batches.iter().flat_map(|batch| batch.iter()) {
+        take(known, reading);
+    }
+    Ok(())
+}
+
+fn take(known: &mut Known, reading: &Reading) {
+    let synced = !matches!(reading.time, iot_core::domain::TimeQuality::Unsynced { .. });
+    if synced && !known.latest.would_take(reading.sensor.no, reading.ts) {
+        return;
+    }
+    let point = iot_core::domain::Point {
+        ts: reading.ts,
+        value: reading.value.clone(),
+        quality: reading.quality.clone(),
+        time: reading.time,
+    };
+    known.latest.take(reading.sensor.no, &corrected(point, &known.corrections));
+}
+
+fn insert(script: &mut Script, segment: i64, row: Row) {
+    let head = row.head;
+    script
+        .add(&format!("INSERT INTO log_{segment} ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row::COLUMNS))
+        .bind(head.seq_first as i64)
+        .bind(head.seq_last as i64)
+        .bind(head.t_min)
+        .bind(head.t_max)
+        .bind(head.t_unit)
+        .bind(head.unsynced)
+        .bind(i64::from(head.crc))
+        .bind(row.body);
+}
+
+/// Closes the open segment and opens the next.
+fn roll(script: &mut Script, known: &mut Known) {
+    segment::close(script, &known.open);
+    known.latest.write(script);
+    known.latest.clear();
+    known.open = Open::new(known.open.id + 1, known.end + 1);
+    known.segments.push(known.open.id);
+    segment::create(script, known.open.id, known.open.seq_first);
+    views::remake(script, &known.segments);
+}
+
+async fn end(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let segments = segment::list(connection).await?;
+    let Some(open) = segments.iter().find(|s| s.closed.is_none()) else { return Ok(0) };
+    let mut script = Script::default();
+    script.add(&format!("SELECT seq_last FROM log_{} ORDER BY seq_first DESC LIMIT 1", open.id));
+    match script.rows(connection).await?.first() {
+        Some(row) => Ok(row.try_get::<i64, _>(0)? as u64),
+        None => Ok(open.seq_first - 1),
+    }
+}
+
+/// Reads what the writer has to know; the open segment is scanned for its newest readings.
+async fn load(connection: &mut SqliteConnection) -> Result<Known, sqlx::Error> {
+    let segments = segment::list(connection).await?;
+    let open = segments
+        .iter()
+        .find(|s| s.closed.is_none())
+        .ok_or_else(|| sqlx::Error::Protocol("the log has no open segment".to_owned()))?;
+    let row = sqlx::query("SELECT replaced, removed_age, removed_cap, removed_by_hand FROM ledger")
+        .fetch_one(&mut *connection)
+        .await?;
+    let figure = |place: usize| row.try_get::<i64, _>(place).map(|n| n as u64);
+    let ledger = Ledger {
+        replaced: figure(0)?,
+        removed: Removed { age: figure(1)?, cap: figure(2)?, by_hand: figure(3)? },
+    };
+    let corrections = Arc::new(correction::all(connection).await?);
+    let mut known = Known {
+        end: open.seq_first - 1,
+        open: Open::new(open.id, open.seq_first),
+        segments: segments.iter().map(|s| s.id).collect(),
+        ledger,
+        corrections,
+        latest: Latest::default(),
+    };
+    let mut after = 0_i64;
+    loop {
+        let mut script = Script::default();
+        script
+            .add(&format!(
+                "SELECT {} FROM log_{} WHERE seq_first > ? ORDER BY seq_first LIMIT 256",
+                row::COLUMNS, open.id
+            ))
+            .bind(after);
+        let rows = script.rows(connection).await?;
+        if rows.is_empty() {
+            return Ok(known);
+        }
+        for row in &rows {
+            let row = Row::read(row)?;
+            after = row.head.seq_first as i64;
+            known.end = row.head.seq_last;
+            known.open.add(&row.head, row.body.len());
+            let Known { latest, corrections, .. } = &mut known;
+            let read = decode::decode(&row, None, |_, entry| {
+                latest.take(entry.sensor, &corrected(entry.point, corrections));
+            });
+            if let Err(damaged) = read {
+                tracing::error!(error = %damaged, "a damaged log row is passed over");
+            }
+        }
+    }
+}
