@@ -3,7 +3,6 @@
 //!
 //! The variable does not begin with `IOT_`: cargo also sets it for what it runs, and the program
 //! refuses an `IOT_*` variable that it does not know.
-#![expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
 use std::process::Command;
 

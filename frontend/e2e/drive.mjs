@@ -11,6 +11,7 @@ import { chromium } from "playwright-core";
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const ARGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
 const SIZES = { 390: { width: 390, height: 844 }, 1440: { width: 1440, height: 900 } };
+const FETCHED_AHEAD = /\/(?:TimeChart|DeviceView)-/;
 const WAIT = 20_000;
 const RESTART_WAIT = 90_000;
 
@@ -106,7 +107,8 @@ async function firstVisit(browser) {
   must(!address.includes("#") && !address.includes("token"), `The token stayed in the address: ${address}`);
   const build = await page.getAttribute('meta[name="iot-build"]', "content");
   must(build !== null && build !== "__IOT_BUILD__", "The server did not put its build id into the page.");
-  console.log(`first load: ${loads.count()} requests, ${(loads.bytes() / 1024).toFixed(1)} KiB over the wire, until the list was live`);
+  const { needed, ahead } = { needed: loads.needed(), ahead: loads.ahead() };
+  console.log(`first load: ${needed.count} requests, ${needed.kib} KiB over the wire until the list was live; meanwhile fetched ahead: ${ahead.count} requests, ${ahead.kib} KiB`);
   await moves(page, '[data-device="host"] [data-value]', "The values of “host” in the list");
   const stored = await context.storageState();
   must(!JSON.stringify(stored.origins).includes(new URL(options.link).hash.slice(7)), "The token was kept in the browser's storage.");
@@ -117,17 +119,23 @@ async function firstVisit(browser) {
 
 async function measured(context, page) {
   const session = await context.newCDPSession(page);
-  const requests = new Set();
-  let bytes = 0;
+  const requests = new Map();
   await session.send("Network.enable");
-  session.on("Network.requestWillBeSent", (event) => requests.add(event.requestId));
-  session.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
-  return { count: () => requests.size, bytes: () => bytes };
+  session.on("Network.requestWillBeSent", (event) => requests.set(event.requestId, { url: event.request.url, bytes: 0 }));
+  session.on("Network.loadingFinished", (event) => (requests.get(event.requestId).bytes = event.encodedDataLength));
+  const sum = (ahead) => {
+    const chosen = [...requests.values()].filter(({ url }) => FETCHED_AHEAD.test(url) === ahead);
+    return { count: chosen.length, kib: (chosen.reduce((total, { bytes }) => total + bytes, 0) / 1024).toFixed(1) };
+  };
+  return { needed: () => sum(false), ahead: () => sum(true) };
 }
 
 async function visit(browser, storageState, look) {
   const { page, context, troubles, name } = await openPage(browser, { ...look, storageState });
-  const shot = (view) => page.screenshot({ path: join(options.out, `${view}-${name}.png`) });
+  const shot = async (view) => {
+    if (look.width > 600) await page.mouse.move(0, 0);
+    await page.screenshot({ path: join(options.out, `${view}-${name}.png`) });
+  };
   await page.goto(new URL("/devices", options.url).href);
   await seeList(page, `Devices at ${name}`);
   must((await page.getAttribute("html", "lang")) === look.language, `Devices at ${name}: the page does not speak ${look.language}.`);

@@ -1,3 +1,10 @@
 /// <reference types="vite/client" />
 
 declare module "virtual:tokens.css";
+
+declare module "*.vue" {
+  import type { DefineComponent } from "vue";
+
+  const component: DefineComponent;
+  export default component;
+}

@@ -2,12 +2,10 @@ export {
   mdiAlertOutline as iconWarning,
   mdiCheck as iconCheck,
   mdiChevronDown as iconDown,
-  mdiChevronLeft as iconBack,
-  mdiChevronRight as iconForward,
   mdiChevronUp as iconUp,
-  mdiClose as iconClose,
   mdiCogOutline as iconSettings,
   mdiContentCopy as iconCopy,
   mdiFormatListBulleted as iconDevices,
+  mdiInformationOutline as iconInfo,
   mdiMagnify as iconSearch,
 } from "@mdi/js";

@@ -198,7 +198,8 @@ fn lifetime(text: &str) -> Result<u64, String> {
         'w' => 604_800,
         _ => return Err(rule()),
     };
-    let count: u64 = text.trim_end_matches(unit).parse().map_err(|_| rule())?;
+    let digits = text.strip_suffix(unit).ok_or_else(rule)?;
+    let count: u64 = digits.parse().map_err(|_| rule())?;
     count.checked_mul(seconds).filter(|seconds| *seconds > 0).ok_or_else(rule)
 }
 

@@ -7,6 +7,7 @@ mod compose;
 mod config;
 mod log;
 mod say;
+mod stub_http;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -5,8 +5,13 @@
 //!
 //! | module | what for |
 //! | --- | --- |
+//! | [`memory`] | a store in memory, whose commits can be made to fail |
+//! | [`sim`] | parts of the world under a test's control |
 //! | [`wait`] | waiting for a state with a deadline, never for a time |
 //! | [`servers`] | real programs on free ports in temporary folders: the server itself, a browser |
 
+pub mod conformance;
+pub mod memory;
 pub mod servers;
+pub mod sim;
 pub mod wait;

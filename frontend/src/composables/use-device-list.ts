@@ -44,26 +44,30 @@ export function useDeviceList(language: () => Language): DeviceList {
   const kinds = computed(() => [...new Set(devices.list.flatMap((device) => device.kind ?? []))].sort());
   const areas = computed(() => devices.list.some((device) => device.area));
 
-  const searchable = computed(
-    () => new Map(devices.list.map((device) => [device.device_id, searchText(device)] as const)),
-  );
+  const collator = computed(() => new Intl.Collator(language(), { numeric: true, sensitivity: "base" }));
+  let ranks = new Map<string, number>();
+  const rank = (device: Device): number => ranks.get(device.device_id) ?? Infinity;
   const shown = computed(() => {
     const words = fold(search.value).split(/\s+/).filter(Boolean);
     const fitting = devices.list.filter(
       (device) =>
         (state.value === "" || device.state === state.value) &&
         (kind.value === "" || device.kind === kind.value) &&
-        words.every((word) => searchable.value.get(device.device_id)?.includes(word)),
+        words.every((word) => searchText(device).includes(word)),
     );
-    const collator = new Intl.Collator(language(), { numeric: true, sensitivity: "base" });
+    const { compare } = collator.value;
     const sign = sort.value.down ? -1 : 1;
     const field = fields[sort.value.key];
-    return fitting.sort(
+    // The last order first: sorting what is nearly sorted already costs one comparison a row.
+    if (ranks.size > 0) fitting.sort((a, b) => rank(a) - rank(b) || 0);
+    fitting.sort(
       (a, b) =>
-        sign * collator.compare(field(a), field(b)) ||
-        collator.compare(deviceName(a), deviceName(b)) ||
+        sign * compare(field(a), field(b)) ||
+        compare(deviceName(a), deviceName(b)) ||
         (a.device_id < b.device_id ? -1 : 1),
     );
+    ranks = new Map(fitting.map((device, i) => [device.device_id, i]));
+    return fitting;
   });
 
   function query(changes: Record<string, string>): LocationQuery {
@@ -105,8 +109,15 @@ function asSort(text: string): Sort | null {
   return key === undefined ? null : { key, down: text.startsWith("-") };
 }
 
+const texts = new WeakMap<Device, string>();
+
 function searchText(device: Device): string {
-  return fold([device.name ?? "", device.device_id, device.area ?? "", ...(device.labels ?? [])].join("\n"));
+  let text = texts.get(device);
+  if (text === undefined) {
+    text = fold([device.name ?? "", device.device_id, device.area ?? "", ...(device.labels ?? [])].join("\n"));
+    texts.set(device, text);
+  }
+  return text;
 }
 
 function fold(text: string): string {

@@ -196,11 +196,14 @@ function measure(sum: Sum, point: Point, t: number): void {
   sum.count += point.count;
 }
 
+/** Both values of a boolean within one bucket. */
+export const MIXED = Symbol("mixed");
+
 export interface Stretch {
   from: number;
   to: number;
-  /** `null`: bad, or not known. */
-  value: boolean | string | "mixed" | null;
+  /** A word, or a boolean; `MIXED` where a bucket holds both; `null` where it is bad or not known. */
+  value: boolean | string | typeof MIXED | null;
 }
 
 /** Booleans and texts as stretches: a value holds until the next reading. */
@@ -228,6 +231,6 @@ function pointValue(point: Point, bool: boolean): Stretch["value"] {
   if (point.quality === "bad") return null;
   if (!bool) return point.text;
   if (point.v === null) return null;
-  if (point.v > 0 && point.v < 1) return "mixed";
+  if (point.v > 0 && point.v < 1) return MIXED;
   return point.v === 1;
 }

@@ -8,6 +8,7 @@ export type SessionState = "starting" | "signed-out" | "signed-in" | "ended";
 export type SignInFailure = "link-used" | "token-refused" | "no-answer" | "other";
 
 const PLACEHOLDER = "__IOT_BUILD__";
+const ASK_AGAIN = 2_000;
 
 /** Who is signed in, to which gateway, and whether the page is as new as its server. */
 export const useSession = defineStore("session", () => {
@@ -28,17 +29,32 @@ export const useSession = defineStore("session", () => {
     remember("signed-in", "1");
   }
 
-  /** The first thing the page asks: by the link if there is one, else by the cookie. */
+  /** The first thing the page asks: by the link if there is one, else by the cookie. Without an answer it asks again. */
   async function start(linkToken: string | null): Promise<void> {
     byLink.value = linkToken !== null;
-    if (linkToken !== null && (await post(linkToken, "link-used"))) return;
+    let token = linkToken;
+    for (;;) {
+      if (token !== null && (await post(token, "link-used"))) return;
+      if (failure.value !== "no-answer") token = null;
+      if (token === null && (await resume())) return;
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
+    }
+  }
+
+  /** Whether the cookie's question was answered, by yes or by no. */
+  async function resume(): Promise<boolean> {
     try {
       accept(await api.session());
     } catch (error) {
-      if (failure.value === null && !isUnauthorized(error)) failed(error, "other");
+      if (!isUnauthorized(error)) {
+        failed(error, "other");
+        return false;
+      }
+      if (failure.value === "no-answer") failure.value = null;
       state.value = "signed-out";
       remember("signed-in", null);
     }
+    return true;
   }
 
   async function signIn(token: string): Promise<boolean> {

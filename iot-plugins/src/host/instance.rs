@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use iot_core::domain::{Command, InstanceRecord, InstanceState, InstanceStatus, Outcome, State};
 use iot_core::port::{Asked, Desk, Launch, PluginKind};
@@ -24,7 +25,14 @@ pub(crate) struct Instance {
     pub(crate) report: Report,
     /// What its plugin kept last.
     kept: Mutex<State>,
-    commands: Mutex<Option<mpsc::Sender<Waiting>>>,
+    commands: Mutex<Option<Queue>>,
+}
+
+/// The queue of the run that is open.
+#[derive(Debug, Clone)]
+struct Queue {
+    sender: mpsc::Sender<Waiting>,
+    lease: Lease,
 }
 
 impl fmt::Debug for Instance {
@@ -69,8 +77,8 @@ impl Instance {
     }
 
     /// It is open: commands are taken.
-    pub(crate) fn take_commands(&self, queue: mpsc::Sender<Waiting>) {
-        *lock(&self.commands) = Some(queue);
+    pub(crate) fn take_commands(&self, sender: mpsc::Sender<Waiting>, lease: &Lease) {
+        *lock(&self.commands) = Some(Queue { sender, lease: lease.clone() });
     }
 
     /// It is not open any more.
@@ -80,40 +88,50 @@ impl Instance {
 
     /// Whether a command could be handed over now.
     pub(crate) fn accepts(&self) -> Result<(), String> {
-        let queue = lock(&self.commands).clone();
+        let queue = lock(&self.commands).clone().map(|queue| queue.sender);
         match queue {
             None => Err(self.why_not()),
-            Some(queue) if queue.is_closed() => Err(self.why_not()),
-            Some(queue) if queue.capacity() == 0 => Err(self.busy(queue.max_capacity())),
+            Some(sender) if sender.is_closed() => Err(self.why_not()),
+            Some(sender) if sender.capacity() == 0 => Err(self.busy(sender.max_capacity())),
             Some(_) => Ok(()),
         }
     }
 
     /// Hands a command over and waits for its outcome.
     pub(crate) async fn deliver(&self, command: Command) -> Outcome {
-        let Some(queue) = lock(&self.commands).clone() else {
+        let Some(Queue { sender, lease }) = lock(&self.commands).clone() else {
             return Outcome::Refused(self.why_not());
         };
         let (waiting, answer) = Waiting::new(command);
         let (taken, deadline) = (Arc::clone(&waiting.taken), waiting.deadline);
-        match queue.try_send(waiting) {
-            Ok(()) => drop(queue),
+        match sender.try_send(waiting) {
+            Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
-                return Outcome::Refused(self.busy(queue.max_capacity()));
+                return Outcome::Refused(self.busy(sender.max_capacity()));
             }
             Err(mpsc::error::TrySendError::Closed(_)) => return Outcome::Refused(self.why_not()),
         }
-        match answer.await {
-            Ok(outcome) => outcome,
-            Err(_) if !taken.load(Ordering::Acquire) => Outcome::Refused(format!(
-                "instance {} ended before it took the command; it did not run",
-                self.record.name
-            )),
-            // The plugin was at it when its time was over, or when it ended.
-            Err(_) if Instant::now() >= deadline || self.accepts().is_err() => {
-                Outcome::TimedOut { may_have_run: true }
-            }
-            Err(_) => Outcome::Failed("the plugin did not answer".to_owned()),
+        let answered = tokio::select! {
+            biased;
+            answered = answer => answered.ok(),
+            () = lease.ended() => None,
+        };
+        if let Some(outcome) = answered {
+            return outcome;
+        }
+        if !taken.load(Ordering::Acquire) {
+            let name = &self.record.name;
+            return Outcome::Refused(format!(
+                "instance {name} ended first; the command did not run"
+            ));
+        }
+        // The plugin was at it: its time was over, or it ended, which is known a moment later.
+        let over = deadline.min(Instant::now() + UNWINDING);
+        let ended = tokio::time::timeout_at(over, sender.closed()).await.is_ok();
+        if ended || !lease.holds() || Instant::now() >= deadline {
+            Outcome::TimedOut { may_have_run: true }
+        } else {
+            Outcome::Failed("the plugin did not answer".to_owned())
         }
     }
 
@@ -152,6 +170,9 @@ impl Instance {
         }
     }
 }
+
+/// How long a run that panicked may take to let go of its queue.
+const UNWINDING: Duration = Duration::from_millis(200);
 
 /// A command in an instance's queue.
 #[derive(Debug)]

@@ -93,9 +93,10 @@ impl Watch {
         if now.saturating_duration_since(self.planned) > (limit / 2).min(Self::LONGEST) {
             self.not_before = now;
         }
-        let busy = self.pulse.busy_since().map(|since| {
-            now.saturating_duration_since(since.max(self.not_before))
-        });
+        let busy = self
+            .pulse
+            .busy_since()
+            .map(|since| now.saturating_duration_since(since.max(self.not_before)));
         let again = match busy {
             Some(busy) if busy >= limit => return Ok(busy),
             // Exactly when the limit would be reached.

@@ -8,6 +8,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// A time without ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// A failed poll's back-off: what it leaves out was not missed.
+    BackOff(Instant),
+    /// The store takes nothing: what it leaves out is counted.
+    NoCredit(Instant),
+}
+
 /// The ticks of one run of an instance.
 #[derive(Debug)]
 pub(crate) struct Ticks {
@@ -18,8 +27,8 @@ pub(crate) struct Ticks {
     next: u32,
     /// The last tick that was taken.
     last: Option<Instant>,
-    /// No tick before this: a failed poll's back-off.
-    not_before: Option<Instant>,
+    /// No tick before this.
+    not_before: Option<Pause>,
 }
 
 impl Ticks {
@@ -38,7 +47,10 @@ impl Ticks {
             }
         }
         let due = self.at(self.next);
-        self.not_before.map_or(due, |wait| wait.max(due))
+        match self.not_before {
+            Some(Pause::BackOff(until) | Pause::NoCredit(until)) => until.max(due),
+            None => due,
+        }
     }
 
     /// Takes the tick that is due, and says how many before it were left out.
@@ -53,13 +65,15 @@ impl Ticks {
             self.origin = self.at(newest);
             self.next = 1;
         }
-        // What a back-off left out was not missed.
-        if self.not_before.take().is_some() { 0 } else { u64::from(left_out) }
+        match self.not_before.take() {
+            Some(Pause::BackOff(_)) => 0,
+            Some(Pause::NoCredit(_)) | None => u64::from(left_out),
+        }
     }
 
-    /// No tick before `until`.
-    pub(crate) fn wait_until(&mut self, until: Instant) {
-        self.not_before = Some(until);
+    /// No tick before the pause is over.
+    pub(crate) fn pause(&mut self, pause: Pause) {
+        self.not_before = Some(pause);
     }
 
     fn at(&self, number: u32) -> Instant {
@@ -131,11 +145,22 @@ mod tests {
         let start = Instant::now();
         let mut ticks = Ticks::new(start, SECOND);
         ticks.take(start);
-        ticks.wait_until(start + Duration::from_millis(4300));
+        ticks.pause(Pause::BackOff(start + Duration::from_millis(4300)));
         assert_eq!(ticks.due(SECOND), start + Duration::from_millis(4300));
         tokio::time::advance(Duration::from_millis(4300)).await;
         assert_eq!(ticks.take(Instant::now()), 0);
         assert_eq!(ticks.due(SECOND), start + SECOND * 5, "on the grid again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_out_for_want_of_credit_is_counted() {
+        let start = Instant::now();
+        let ms = Duration::from_millis(1);
+        let mut ticks = Ticks::new(start, ms);
+        ticks.take(start);
+        ticks.pause(Pause::NoCredit(start + ms * 100));
+        tokio::time::sleep_until(ticks.due(ms)).await;
+        assert_eq!(ticks.take(Instant::now()), 99);
     }
 
     #[tokio::test(start_paused = true)]

@@ -126,7 +126,8 @@ async fn end(instance: &Instance, mut run: Run, within: Duration) -> Option<Fail
             tracing::error!(instance = %instance.record.name, "a thread ended without a word");
         }
         Err(_) => {
-            let what = format!("thread {} did not stop within {within:?} and was abandoned", run.name);
+            let what =
+                format!("thread {} did not stop within {within:?} and was abandoned", run.name);
             tracing::error!(
                 instance = %instance.record.name,
                 thread = %run.name,

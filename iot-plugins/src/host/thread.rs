@@ -176,9 +176,7 @@ impl Live {
 
     fn turns(&self, schedule: Schedule) -> RunTurns {
         let (queue, commands) = mpsc::channel(self.limits.commands);
-        if self.lease.holds() {
-            self.instance.take_commands(queue);
-        }
+        self.instance.take_commands(queue, &self.lease);
         RunTurns {
             instance: Arc::clone(&self.instance),
             lease: self.lease.clone(),

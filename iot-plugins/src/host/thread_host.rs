@@ -93,11 +93,8 @@ impl ThreadHost {
     fn begin(&self, seat: &Seat) -> Life {
         let stop = self.all.child_token();
         let instance = Arc::clone(&seat.instance);
-        let supervisor = iot_core::task::spawn(supervise(
-            instance,
-            Arc::clone(&self.limits),
-            stop.clone(),
-        ));
+        let supervisor =
+            iot_core::task::spawn(supervise(instance, Arc::clone(&self.limits), stop.clone()));
         Life::Led { stop, supervisor }
     }
 }

@@ -16,7 +16,7 @@ use super::lease::{Lease, RunDesk};
 use super::limits::Limits;
 use super::pulse::Pulse;
 use super::restart::BackOff;
-use super::schedule::Ticks;
+use super::schedule::{Pause, Ticks};
 
 /// What is shown while the store does not keep up.
 const NO_CREDIT: &str = "out of credit: the store does not keep up, polls are left out";
@@ -79,7 +79,10 @@ impl RunTurns {
         }
     }
 
+    /// What was polled is not taken in. It is not polled again for a moment, so that a flood that
+    /// the store stopped does not go on heating the processor.
     fn out_of_credit(&mut self) {
+        self.ticks.pause(Pause::NoCredit(Instant::now() + CREDIT_PAUSE));
         self.instance.report.skipped.fetch_add(1, Ordering::Relaxed);
         if self.stand != Stand::NoCredit {
             self.stand = Stand::NoCredit;
@@ -93,7 +96,7 @@ impl RunTurns {
         self.stand = Stand::Failing;
         if !error.reopen {
             let pause = self.back_off.next(fastrand::f64());
-            self.ticks.wait_until(Instant::now() + pause);
+            self.ticks.pause(Pause::BackOff(Instant::now() + pause));
         }
         let reason = Some(error.why.clone());
         self.instance.report.set_by(&self.lease, InstanceState::BackingOff, reason);
@@ -152,6 +155,9 @@ impl TurnSource for RunTurns {
         self.limits.poll(self.schedule.interval())
     }
 }
+
+/// How long the store is left alone when it takes nothing.
+const CREDIT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How late a tick may be before it goes first.
 const OVERDUE: Duration = Duration::from_millis(20);

@@ -72,8 +72,7 @@ impl Api {
         body: Option<&Json>,
     ) -> anyhow::Result<Json> {
         let content = body.map(Json::to_string).unwrap_or_default();
-        let mut request =
-            Request::builder().method(method).uri(path).header("Host", "localhost");
+        let mut request = Request::builder().method(method).uri(path).header("Host", "localhost");
         if body.is_some() {
             request = request.header("Content-Type", "application/json");
         }
@@ -122,6 +121,16 @@ impl Api {
         }
     }
 
+    /// Whether a server runs, rather than this process's own gateway.
+    pub(crate) fn is_served(&self) -> bool {
+        self.own.is_none()
+    }
+
+    /// Where the server will listen that does not run yet.
+    pub(crate) fn addresses(&self) -> &[std::net::SocketAddr] {
+        self.own.as_ref().map_or(&[], InProcess::addresses)
+    }
+
     /// Lets go of the gateway; stops one that this process opened.
     pub(crate) async fn close(self) {
         drop(self.sender);
@@ -150,8 +159,7 @@ async fn connect(data: &Path) -> io::Result<UnixStream> {
 /// A problem (RFC 9457) as one sentence.
 fn refusal(status: hyper::StatusCode, problem: &Json) -> String {
     let text = |name: &str| problem.get(name).and_then(Json::as_str);
-    let mut said =
-        text("detail").or_else(|| text("title")).unwrap_or(status.as_str()).to_owned();
+    let mut said = text("detail").or_else(|| text("title")).unwrap_or(status.as_str()).to_owned();
     for error in problem.get("errors").and_then(Json::as_array).into_iter().flatten() {
         let part = |name: &str| error.get(name).and_then(Json::as_str).unwrap_or_default();
         said.push_str(&format!("; {} {}", part("pointer"), part("detail")));

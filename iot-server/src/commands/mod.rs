@@ -9,9 +9,11 @@ mod plugin;
 mod reload;
 mod run;
 mod token;
+mod unbuilt;
 
 use std::process::ExitCode;
 
+pub(crate) use access::AdminToken;
 use iot_core::registry::Registered;
 
 use crate::cli::{Cli, Command, RunArgs};
@@ -45,9 +47,9 @@ fn check_config(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let sources = sources(args)?;
     let loaded = sources.load()?;
     let instances = config::check(&loaded, &sources, &Registered::collect()?)?;
-    let from = sources.file().map_or("no file, so the defaults".to_owned(), |path| {
-        path.display().to_string()
-    });
+    let from = sources
+        .file()
+        .map_or("no file, so the defaults".to_owned(), |path| path.display().to_string());
     say::out(format_args!(
         "the configuration is right ({from}; {} instances, {} links)",
         instances.len(),

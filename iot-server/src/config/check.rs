@@ -20,10 +20,9 @@ pub(crate) fn check(
     sources: &Sources,
     registered: &Registered,
 ) -> Result<Vec<InstanceRecord>, Fault> {
-    let file = sources.file().map_or(Place::Anywhere, |path| Place::File {
-        path: path.to_owned(),
-        line: None,
-    });
+    let file = sources
+        .file()
+        .map_or(Place::Anywhere, |path| Place::File { path: path.to_owned(), line: None });
     settings(loaded, &file)?;
     let Config { storage, mqtt, instance, .. } = &loaded.config;
     registered
@@ -31,7 +30,8 @@ pub(crate) fn check(
         .map_err(|e| Fault::new(Place::Anywhere, "storage.url", e.to_string()))?;
     let mut names = BTreeSet::new();
     for link in &mqtt.link {
-        let fault = |what: String| Fault::new(file.clone(), format!("[[mqtt.link]] {}", link.name), what);
+        let fault =
+            |what: String| Fault::new(file.clone(), format!("[[mqtt.link]] {}", link.name), what);
         check_link(link).map_err(fault)?;
         if !names.insert(link.name.as_str()) {
             return Err(fault("there are two links of this name".to_owned()));
@@ -80,8 +80,9 @@ fn check_link(link: &Link) -> Result<(), String> {
         ));
     }
     if url.contains('@') {
-        return Err("url: write the user as username, and the password's file as password_file"
-            .to_owned());
+        return Err(
+            "url: write the user as username, and the password's file as password_file".to_owned()
+        );
     }
     if *qos > 2 {
         return Err(format!("qos: {qos} must be 0, 1 or 2"));

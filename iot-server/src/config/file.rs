@@ -43,8 +43,7 @@ pub(crate) fn explain(place: Place, key: &str, message: &str) -> Fault {
         return Fault::new(place, key, message.lines().next().unwrap_or_default());
     };
     let (name, known) = rest.split_once('`').unwrap_or((rest, ""));
-    let beside: Vec<String> =
-        known.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    let beside: Vec<String> = known.split('`').skip(1).step_by(2).map(str::to_owned).collect();
     // The path ends in the unknown key itself, or in its table.
     let table = key.strip_suffix(name).map_or(key, |table| table.trim_end_matches('.'));
     let hint = suggest::for_key(table, name, &beside);

@@ -80,8 +80,7 @@ impl Loaded {
             })
             .map(super::keys::Key::path);
         let lists = LISTS.iter().filter_map(|(table, list)| {
-            let changed =
-                value(&self.merged, table, list) != value(&other.merged, table, list);
+            let changed = value(&self.merged, table, list) != value(&other.merged, table, list);
             let dot = if table.is_empty() { "" } else { "." };
             changed.then(|| format!("[[{table}{dot}{list}]]"))
         });
@@ -90,11 +89,7 @@ impl Loaded {
 }
 
 fn value<'a>(document: &'a toml::Table, table: &str, name: &str) -> Option<&'a toml::Value> {
-    if table.is_empty() {
-        document.get(name)
-    } else {
-        document.get(table)?.as_table()?.get(name)
-    }
+    if table.is_empty() { document.get(name) } else { document.get(table)?.as_table()?.get(name) }
 }
 
 /// Stored settings that somebody wrote down outside the store.
@@ -174,7 +169,8 @@ mod tests {
     #[test]
     fn changes_that_need_a_start_are_named() {
         let before = load("[gateway]\nname = 'x'\n", &[]);
-        let after = load("[gateway]\nname = 'y'\nid = 'z'\n[[instance]]\nname='a'\nkind='b'\n", &[]);
+        let after =
+            load("[gateway]\nname = 'y'\nid = 'z'\n[[instance]]\nname='a'\nkind='b'\n", &[]);
         assert_eq!(after.fixed_changes(&before), ["gateway.id", "[[instance]]"]);
         assert!(before.fixed_changes(&before).is_empty());
     }

@@ -12,7 +12,7 @@ mod file;
 mod json;
 mod keys;
 mod merge;
-mod model;
+pub(crate) mod model;
 mod suggest;
 mod value;
 
@@ -20,7 +20,7 @@ pub(crate) use check::check;
 pub(crate) use env::Environment;
 pub(crate) use fault::Fault;
 pub(crate) use merge::{Loaded, Sources};
-pub(crate) use model::{Config, Instance};
+pub(crate) use model::Config;
 pub(crate) use value::{Listen, address};
 
 /// The commented file that `config --default` prints.

@@ -42,16 +42,15 @@ impl<'de> Deserialize<'de> for Bytes {
                 f.write_str("a size, as \"8GiB\" or \"512MiB\", or a number of bytes")
             }
             fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<Bytes, E> {
-                u64::try_from(bytes).map(Bytes).map_err(|_| {
-                    E::invalid_value(de::Unexpected::Signed(bytes), &self)
-                })
+                u64::try_from(bytes)
+                    .map(Bytes)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(bytes), &self))
             }
             fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<Bytes, E> {
                 Ok(Bytes(bytes))
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Bytes, E> {
-                Bytes::parse(text)
-                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+                Bytes::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
         d.deserialize_any(Size)

@@ -43,7 +43,7 @@ pub(super) fn write(script: &mut Script, change: &Change) -> bool {
         }
         Change::PutCommand(command) => put_command(script, command),
         Change::ForgetCommands(before) => {
-            script.add("DELETE FROM command WHERE created < ?").bind(before.as_micros());
+            script.add("DELETE FROM command WHERE created < ? AND state NOT IN ('queued', 'sent')").bind(before.as_micros());
         }
         Change::Audit(entry) => {
             script

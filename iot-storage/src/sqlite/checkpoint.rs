@@ -2,7 +2,8 @@
 //! commit wait for it.
 //!
 //! - In: the writer says how much each commit wrote.
-//! - Bound: 16 MB not yet home; then the writer does it itself, in its own turn.
+//! - Bound: 16 MB of write-ahead log. It starts over only when all of it is home and nobody writes
+//!   meanwhile, so from there on the writer brings the rest home itself, in its own turn.
 //! - When full: as said; a reader that holds an old snapshot can keep the file growing, so readers are
 //!   short.
 
@@ -21,8 +22,10 @@ use super::shared::lock;
 
 /// From here on the task beside the writer brings it home.
 const BESIDE: u64 = 4 << 20;
-/// From here on the writer does.
+/// When the write-ahead log is so long the writer does.
 const INLINE: u64 = 16 << 20;
+/// So much has to be written before the writer does it again: a reader may hold it up.
+const AGAIN: u64 = 1 << 20;
 /// A page with its head in the write-ahead log.
 const FRAME: u64 = 4096 + 24;
 
@@ -33,10 +36,13 @@ pub(super) struct Checkpoint {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Bytes that are in the write-ahead log and not yet home, about.
+/// What is in the write-ahead log, about.
 #[derive(Default)]
 struct Away {
-    bytes: AtomicU64,
+    /// Bytes since the last checkpoint.
+    fresh: AtomicU64,
+    /// All its bytes; 0 when the next commit starts it over.
+    length: AtomicU64,
     enough: Notify,
     /// Two checkpoints at once would only refuse each other.
     turn: tokio::sync::Mutex<()>,
@@ -54,16 +60,18 @@ impl Checkpoint {
 
     /// The writer wrote about so many bytes.
     pub(super) fn wrote(&self, bytes: u64) {
-        let pages = bytes / 4000 + 1;
-        let before = self.away.bytes.fetch_add(pages * FRAME, Ordering::Relaxed);
-        if before + pages * FRAME >= BESIDE {
+        let bytes = (bytes / 4000 + 1) * FRAME;
+        self.away.length.fetch_add(bytes, Ordering::Relaxed);
+        if self.away.fresh.fetch_add(bytes, Ordering::Relaxed) + bytes >= BESIDE {
             self.away.enough.notify_one();
         }
     }
 
     /// In the writer's turn, after a commit: helps where the task cannot keep up.
     pub(super) async fn help(&self, writer: &mut SqliteConnection) {
-        if self.away.bytes.load(Ordering::Relaxed) < INLINE {
+        if self.away.length.load(Ordering::Relaxed) < INLINE
+            || self.away.fresh.load(Ordering::Relaxed) < AGAIN
+        {
             return;
         }
         let _turn = self.away.turn.lock().await;
@@ -91,17 +99,16 @@ impl Drop for Checkpoint {
 impl Away {
     /// A passive checkpoint waits for nobody; what it leaves comes home with the next.
     async fn bring_home(&self, connection: &mut SqliteConnection) {
+        self.fresh.store(0, Ordering::Relaxed);
         let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await;
-        let left = row.and_then(|row| {
+        let length = row.and_then(|row| {
             let (log, home): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-            Ok(u64::try_from(log - home).unwrap_or(0) * FRAME)
+            Ok(if home == log { 0 } else { u64::try_from(log).unwrap_or(0) * FRAME })
         });
-        match left {
-            Ok(left) => self.bytes.store(left, Ordering::Relaxed),
+        match length {
+            Ok(length) => self.length.store(length, Ordering::Relaxed),
             Err(error) => {
                 tracing::warn!(%error, "a checkpoint failed, it is tried again after more writing");
-                // Not before as much was written once more.
-                self.bytes.store(0, Ordering::Relaxed);
             }
         }
     }
@@ -115,7 +122,7 @@ async fn beside(
 ) {
     let mut connection = None;
     while stop.run_until_cancelled(away.enough.notified()).await.is_some() {
-        if away.bytes.load(Ordering::Relaxed) < BESIDE {
+        if away.fresh.load(Ordering::Relaxed) < BESIDE {
             continue;
         }
         if connection.is_none() {

@@ -28,9 +28,14 @@ pub(super) fn registry(error: &sqlx::Error) -> RegistryError {
     RegistryError { why: words(error) }
 }
 
-/// Whether the file is no database at all, or a damaged one.
+/// Whether the file is no database at all.
+pub(super) fn is_no_database(error: &sqlx::Error) -> bool {
+    code(error) == Some(NOT_A_DATABASE)
+}
+
+/// Whether the file is a damaged database.
 pub(super) fn is_damage(error: &sqlx::Error) -> bool {
-    matches!(code(error), Some(NOT_A_DATABASE | CORRUPT))
+    code(error) == Some(CORRUPT)
 }
 
 /// What went wrong as a sentence for people.

@@ -21,6 +21,8 @@ pub(super) struct Buckets {
     newest: i64,
     contested: HashMap<i64, Option<Value>>,
     second: bool,
+    /// Where the first time through was cut: what was passed over there may hold repetitions too.
+    cut: Option<i64>,
 }
 
 impl Buckets {
@@ -33,6 +35,7 @@ impl Buckets {
             newest: i64::MIN,
             contested: HashMap::new(),
             second: false,
+            cut: None,
         }
     }
 
@@ -44,6 +47,7 @@ impl Buckets {
         Some(Self {
             contested: std::mem::take(&mut self.contested),
             second: true,
+            cut: self.until(),
             ..Self::new(self.grid.clone())
         })
     }
@@ -51,18 +55,23 @@ impl Buckets {
     /// The page, after the last time through.
     pub(super) fn page(mut self) -> BucketPage {
         let contested = std::mem::take(&mut self.contested);
-        for (at, value) in contested {
-            self.count(at, value);
+        if self.second {
+            for (at, value) in contested {
+                self.count(at, value);
+            }
         }
-        let next = if self.buckets.len() > self.limit {
-            self.buckets.pop_last().map(|(start, _)| Resume(Timestamp::from_micros(start)))
-        } else {
-            None
-        };
+        let mut next = self.cut;
+        if self.buckets.len() > self.limit {
+            next = self.buckets.pop_last().map(|(start, _)| start);
+        }
+        let next = next.map(|start| Resume(Timestamp::from_micros(start)));
         BucketPage { buckets: self.buckets.into_values().map(|(_, bucket)| bucket).collect(), next }
     }
 
     fn count(&mut self, at: i64, value: Option<Value>) {
+        if self.cut.is_some_and(|cut| at >= cut) {
+            return;
+        }
         let Some(value) = value else { return };
         let Some(start) = self.grid.start(Timestamp::from_micros(at)) else { return };
         let key = start.as_micros();
@@ -118,7 +127,7 @@ impl Fold for Buckets {
         if self.buckets.len() > self.limit {
             self.buckets.last_key_value().map(|(start, _)| *start)
         } else {
-            None
+            self.cut
         }
     }
 }

@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use iot_core::port::{Keeper, Usage};
 use sqlx::SqliteConnection;
 
-use super::lock::Lock;
 use super::open;
 use super::shared::{Shared, lock};
 
@@ -21,13 +20,12 @@ pub(super) struct FileKeeper {
     folder: PathBuf,
     cap: u64,
     used: Mutex<Option<(Instant, u64)>>,
-    held: Mutex<Option<Lock>>,
 }
 
 impl FileKeeper {
-    /// A keeper of this folder, which holds its lock.
-    pub(super) fn new(shared: Arc<Shared>, folder: PathBuf, cap: u64, held: Lock) -> Self {
-        Self { shared, folder, cap, used: Mutex::new(None), held: Mutex::new(Some(held)) }
+    /// A keeper of this folder.
+    pub(super) fn new(shared: Arc<Shared>, folder: PathBuf, cap: u64) -> Self {
+        Self { shared, folder, cap, used: Mutex::new(None) }
     }
 }
 
@@ -50,7 +48,7 @@ impl Keeper for FileKeeper {
         self.shared.checkpoint.stop().await;
         self.shared.readers.close().await;
         self.shared.writer.lock().await.close().await;
-        drop(lock(&self.held).take());
+        drop(lock(&self.shared.held).take());
     }
 }
 

@@ -1,7 +1,7 @@
 //! `lock` beside the database: held while the store is open, it names the process that holds it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -25,7 +25,12 @@ impl Lock {
             .truncate(false)
             .mode(0o600)
             .open(&path)
-            .map_err(|error| format!("{} could not be opened: {error}", path.display()))?;
+            .map_err(|error| match error.kind() {
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                    super::folder::unwritable(folder)
+                }
+                _ => format!("{} could not be opened: {error}", path.display()),
+            })?;
         let mut held = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(held) => held,
             Err((file, Errno::EWOULDBLOCK)) => return Err(taken(folder, file)),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sqlx::migrate::Migrator;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{error, folder};
+use super::{error, open};
 
 /// The schema's steps, embedded when the program was built.
 static STEPS: Migrator = sqlx::migrate!("./migrations");
@@ -35,13 +35,7 @@ pub(super) async fn run(
 
 /// The newest step that was applied; none where the file was never ours.
 async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<Option<i64>, String> {
-    let failed = |error: sqlx::Error| {
-        if error::is_damage(&error) {
-            folder::not_a_database(path)
-        } else {
-            format!("{} could not be read: {}", path.display(), error::words(&error))
-        }
-    };
+    let failed = |error: sqlx::Error| open::opening(path, &error);
     let tables: Vec<String> =
         sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'")
             .fetch_all(&mut *connection)

@@ -20,6 +20,8 @@
 mod address;
 mod change;
 mod checkpoint;
+#[cfg(test)]
+mod codec_tests;
 mod connect;
 mod corrected;
 mod decode;

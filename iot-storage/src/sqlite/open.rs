@@ -49,12 +49,12 @@ pub async fn open_with(options: StoreOptions, limits: Limits) -> Result<Store, S
         .map_err(|error| refuse(opening(&path, &error)))?;
     let checkpoint = Checkpoint::start(path.clone(), options.synchronous);
     let readers = connect::readers(&path);
-    let shared = Arc::new(Shared::new(path, writer, readers, checkpoint));
+    let shared = Arc::new(Shared::new(path, writer, readers, checkpoint, lock));
     Ok(Store {
         log: Arc::clone(&shared) as _,
         history: Arc::clone(&shared) as _,
         registry: Arc::clone(&shared) as _,
-        keeper: Arc::new(FileKeeper::new(shared, folder, cap, lock)),
+        keeper: Arc::new(FileKeeper::new(shared, folder, cap)),
     })
 }
 
@@ -74,8 +74,11 @@ fn check_library() -> Result<(), String> {
     ))
 }
 
-fn opening(path: &Path, error: &sqlx::Error) -> String {
-    if error::is_damage(error) {
+/// The sentence for a file that SQLite cannot open, or read at the start.
+pub(super) fn opening(path: &Path, error: &sqlx::Error) -> String {
+    if error::is_no_database(error) {
+        folder::not_a_database(path)
+    } else if error::is_damage(error) {
         format!(
             "{} is damaged: {}; it is left as it is; restore a copy, or move it away to begin anew",
             path.display(),

@@ -11,6 +11,9 @@
 //! - A reading that was removed is `null`, so that `seq_first` + its place stays its `seq`.
 //! - `crc` is the CRC-32C of the text.
 //!
+//! Numbers come back bit for bit by our parser. SQLite's own rounds the last digit of very large and
+//! very small ones its way (past 1e20, below 1e-20).
+//!
 //! Text, because the plain `sqlite3` shell reads it and it writes half the bytes of one row a reading.
 
 use std::collections::HashMap;

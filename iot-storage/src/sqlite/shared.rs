@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::checkpoint::Checkpoint;
 use super::decode::Damaged;
+use super::lock::Lock;
 use super::row::Corrections;
 use super::writer::Writer;
 
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) heavy: Semaphore,
     /// What is published of the last commit.
     pub(super) published: Published,
+    /// The folder's lock, until the store is closed or nobody has it any more.
+    pub(super) held: Mutex<Option<Lock>>,
 }
 
 /// What readers may know of the last commit without asking the file.
@@ -82,6 +85,7 @@ impl Shared {
         writer: Writer,
         readers: SqlitePool,
         checkpoint: Checkpoint,
+        held: Lock,
     ) -> Self {
         let published = Published::default();
         published.set_figures(writer.figures());
@@ -93,6 +97,7 @@ impl Shared {
             checkpoint,
             heavy: Semaphore::new(HEAVY),
             published,
+            held: Mutex::new(Some(held)),
         }
     }
 }

@@ -99,6 +99,9 @@ impl Writer {
 
     /// Makes one transaction durable. Gives the bytes that its readings took.
     pub(super) async fn commit(&mut self, commit: &Commit) -> Result<u64, LogError> {
+        if self.connection.is_none() {
+            return Err(closed("commit"));
+        }
         self.settle().await?;
         if commit.first != Seq(self.known.end + 1) {
             return Err(LogError {

@@ -12,4 +12,4 @@ import { CanvasRenderer } from "echarts/renderers";
 use([LineChart, CustomChart, GridComponent, TooltipComponent, AxisPointerComponent, CanvasRenderer]);
 
 export type ChartOption = ComposeOption<LineSeriesOption | CustomSeriesOption | GridComponentOption | TooltipComponentOption>;
-export { init, type CustomSeriesOption, type ECharts };
+export { init, type CustomSeriesOption, type ECharts, type LineSeriesOption };

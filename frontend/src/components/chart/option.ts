@@ -1,6 +1,6 @@
 import type { Picture } from "../../lib/series";
 import { fontFamily, type Tokens } from "../../theme/tokens";
-import type { ChartOption, CustomSeriesOption } from "./echarts";
+import type { ChartOption, CustomSeriesOption, LineSeriesOption } from "./echarts";
 
 export interface Drawing {
   from: number;
@@ -34,7 +34,6 @@ export function plotWidth(box: number, left: number): number {
 export function chartOption(d: Drawing): ChartOption {
   const text = { color: d.colours.text2, fontSize: 12, fontFamily };
   const colour = d.colours.series[0] ?? d.colours.accent;
-  const sparse = d.picture !== null && d.picture.line.length / 2 < d.width / 12;
   return {
     animation: false,
     grid: { left: d.left, right: RIGHT, top: TOP, bottom: BOTTOM, outerBoundsMode: "none" },
@@ -82,21 +81,7 @@ export function chartOption(d: Drawing): ChartOption {
         data: (d.picture?.bands ?? []).map((band) => [band[0] ?? 0, band[1] ?? 0]),
         renderItem: bandRenderer(d.picture?.bands ?? [], colour),
       },
-      {
-        id: "line",
-        type: "line",
-        z: 2,
-        dimensions: ["t", "v"],
-        data: (d.picture?.line ?? new Float64Array(0)) as unknown as number[],
-        connectNulls: false,
-        showSymbol: sparse,
-        symbol: "circle",
-        symbolSize: 5,
-        step: d.steps ? "end" : false,
-        lineStyle: { width: 1.75, color: colour },
-        itemStyle: { color: colour },
-        emphasis: { disabled: true },
-      },
+      lineSeries(d, colour),
       {
         id: "marks",
         type: "custom",
@@ -108,6 +93,24 @@ export function chartOption(d: Drawing): ChartOption {
         renderItem: markRenderer(d, colour),
       },
     ],
+  };
+}
+
+function lineSeries(d: Drawing, colour: string): LineSeriesOption {
+  return {
+    id: "line",
+    type: "line",
+    z: 2,
+    dimensions: ["t", "v"],
+    data: (d.picture?.line ?? new Float64Array(0)) as unknown as number[],
+    connectNulls: false,
+    showSymbol: d.picture !== null && d.picture.line.length / 2 < d.width / 12,
+    symbol: "circle",
+    symbolSize: 5,
+    step: d.steps ? "end" : false,
+    lineStyle: { width: 1.75, color: colour },
+    itemStyle: { color: colour },
+    emphasis: { disabled: true },
   };
 }
 

@@ -1,0 +1,3 @@
+Object.defineProperty(window, "matchMedia", {
+  value: () => ({ matches: false, addEventListener: () => undefined, removeEventListener: () => undefined }),
+});

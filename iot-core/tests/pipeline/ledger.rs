@@ -1,0 +1,84 @@
+use std::time::Duration;
+
+use iot_core::port::LogErrorKind;
+use iot_core::gateway::StoreState;
+use iot_testkit::memory::{Fault, Memory};
+
+use super::{noon, numbers, start};
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_commit_that_is_there_all_the_same_is_not_made_twice() {
+    let (gateway, _) = start("after").await;
+    let memory = Memory::named("after");
+    gateway.submit(numbers("attic", noon().as_millis(), 1)).await.unwrap();
+    memory.fail(Fault::After);
+    let told = gateway.submit(numbers("attic", noon().as_millis() + 1, 1)).await;
+    assert!(told.is_err(), "a failure is not an acknowledgement");
+    memory.fail(Fault::None);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    gateway.submit(numbers("attic", noon().as_millis() + 2, 1)).await.unwrap();
+    let ledger = gateway.diagnostics().ledger;
+    assert_eq!((ledger.accepted, ledger.stored, ledger.queued), (3, 3, 0));
+    assert_eq!(memory.logged().len(), 3);
+    gateway.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_full_senders_are_told_at_once_and_it_heals_by_itself() {
+    let (gateway, _) = start("full").await;
+    let memory = Memory::named("full");
+    gateway.submit(numbers("attic", noon().as_millis(), 1)).await.unwrap();
+    memory.fail(Fault::Before(LogErrorKind::Full));
+    assert!(gateway.submit(numbers("attic", noon().as_millis() + 1, 1)).await.is_err());
+    assert!(matches!(gateway.store_state(), StoreState::Full(_)));
+    let before = tokio::time::Instant::now();
+    assert!(gateway.submit(numbers("attic", noon().as_millis() + 2, 1)).await.is_err());
+    assert_eq!(before.elapsed(), Duration::ZERO, "told at once");
+    let ledger = gateway.diagnostics().ledger;
+    assert_eq!(ledger.accepted, ledger.stored + ledger.queued);
+    memory.fail(Fault::None);
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(gateway.store_state(), StoreState::Ok);
+    assert_eq!(gateway.diagnostics().ledger.queued, 0, "what was in hand was kept");
+    gateway.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumers_share_adds_up_whatever_it_does() {
+    let (gateway, _) = start("consumer").await;
+    gateway.submit(numbers("attic", noon().as_millis(), 5)).await.unwrap();
+    let name = iot_core::port::CursorName("mqtt:up".into());
+    let mut cursor = gateway.cursor(name.clone(), false).await.unwrap();
+    gateway.submit(numbers("attic", noon().as_millis() + 100, 10)).await.unwrap();
+    let page = cursor.read(4).await.unwrap();
+    assert_eq!(page.readings.len(), 4);
+    assert_eq!(page.readings[0].seq.0, 6, "a new cursor begins at the end of the log");
+    cursor.settle(page.readings[3].seq, 3, 1);
+    gateway.submit(numbers("attic", noon().as_millis() + 200, 1)).await.unwrap();
+    let ledger = gateway.diagnostics().ledger;
+    let share = ledger.consumers["mqtt:up"];
+    assert_eq!((share.acknowledged, share.filtered, share.pending), (3, 1, 7));
+    cursor.read(2).await.unwrap();
+    cursor.rewind();
+    assert_eq!(cursor.read(100).await.unwrap().readings.len(), 7);
+    let again = gateway.cursor(name, false).await.unwrap();
+    assert_eq!(again.place().seq.0, 9, "it is found where it was left");
+    gateway.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trickle_is_gathered_once_its_budget_is_spent() {
+    let (gateway, _) = start("trickle").await;
+    let memory = Memory::named("trickle");
+    for n in 0..600 {
+        gateway.submit(numbers("attic", noon().as_millis() + n, 1)).await.unwrap();
+    }
+    let commits = memory.commits();
+    let from = tokio::time::Instant::now();
+    for n in 0..200 {
+        gateway.submit(numbers("attic", noon().as_millis() + 1000 + n, 1)).await.unwrap();
+    }
+    let rate = (memory.commits() - commits) as f64 / from.elapsed().as_secs_f64();
+    assert!((15.0..=25.0).contains(&rate), "{rate} commits a second");
+    gateway.stop().await;
+}

@@ -1,0 +1,7 @@
+//! What every request passes first and every answer last, whatever serves it.
+
+mod envelope;
+mod names;
+
+pub(crate) use envelope::envelope;
+pub(crate) use names::{Names, check};

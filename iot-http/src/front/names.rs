@@ -1,0 +1,137 @@
+//! `Host` and `Origin`: a name in the `Host` that is not ours is how a foreign page reaches a gateway
+//! in somebody's home (DNS rebinding), and a foreign `Origin` is such a page saying so itself.
+
+use std::net::IpAddr;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use crate::extract::discard;
+use crate::problem::{Kind, Problem};
+use crate::serve::Via;
+use crate::state::App;
+
+/// The names by which this gateway may be reached.
+#[derive(Debug)]
+pub(crate) struct Names {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl Names {
+    pub(crate) fn new(hosts: &[String], origins: &[String]) -> Self {
+        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Self::of_machine(machine.trim(), hosts, origins)
+    }
+
+    fn of_machine(machine: &str, hosts: &[String], origins: &[String]) -> Self {
+        let mut all = vec!["localhost".to_owned()];
+        let short = machine.split('.').next().unwrap_or("");
+        for name in [machine, short].into_iter().filter(|name| !name.is_empty()) {
+            all.extend([name.to_owned(), format!("{name}.local"), format!("{name}.lan")]);
+        }
+        all.extend(hosts.iter().map(|host| name_of(host).to_owned()));
+        all.iter_mut().for_each(|name| name.make_ascii_lowercase());
+        let origins = origins.iter().map(|o| o.trim_end_matches('/').to_ascii_lowercase());
+        Self { hosts: all, origins: origins.collect() }
+    }
+
+    fn knows(&self, host: &str) -> bool {
+        let name = name_of(host).trim_end_matches('.').to_ascii_lowercase();
+        name.parse::<IpAddr>().is_ok() || self.hosts.contains(&name)
+    }
+
+    fn trusts(&self, origin: &str, host: &str) -> bool {
+        let origin = origin.to_ascii_lowercase();
+        origin == format!("http://{}", host.to_ascii_lowercase()) || self.origins.contains(&origin)
+    }
+}
+
+/// A host without its port and without the brackets of IPv6.
+fn name_of(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or("");
+    }
+    match host.split_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Lets no request through that names another host, or comes from another site's page.
+pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+    if matches!(request.extensions().get::<Via>(), Some(Via::Control)) {
+        return next.run(request).await;
+    }
+    match judge(&app.names, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => {
+            discard(request.into_body()).await;
+            problem.into_response()
+        }
+    }
+}
+
+fn judge(names: &Names, request: &Request) -> Result<(), Problem> {
+    let text = |value: &HeaderValue| value.to_str().unwrap_or("?").to_owned();
+    let sent = match request.uri().authority() {
+        Some(authority) => authority.to_string(),
+        None => request.headers().get(header::HOST).map(text).unwrap_or_default(),
+    };
+    if !names.knows(&sent) {
+        let host: String = sent.chars().take(80).collect();
+        let detail = format!(
+            "{host:?} is not a name of this gateway; if it should be, add it to `[http] hosts`"
+        );
+        return Err(Problem::new(Kind::Host, detail));
+    }
+    match request.headers().get(header::ORIGIN).map(text) {
+        Some(origin) if !names.trusts(&origin, &sent) => {
+            let origin: String = origin.chars().take(80).collect();
+            let detail = format!(
+                "pages of {origin:?} may not use this gateway; if they should, add it to `[http] origins`"
+            );
+            Err(Problem::new(Kind::Origin, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        Names::of_machine("Attic", &["gw.example".to_owned()], &["https://dash.example/".to_owned()])
+    }
+
+    #[test]
+    fn addresses_the_machine_and_named_hosts_are_known() {
+        let known = [
+            "127.0.0.1", "127.0.0.1:8080", "[::1]:8080", "[fe80::1]", "localhost:8080", "LOCALHOST",
+            "attic", "attic.local:80", "Attic.lan", "attic.local.", "gw.example:8080",
+        ];
+        for host in known {
+            assert!(names().knows(host), "{host}");
+        }
+        let foreign = [
+            "", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "attic.example",
+            "gw.example.evil", "user@127.0.0.1", "?", "127.0.0.1:x",
+        ];
+        for host in foreign {
+            assert!(!names().knows(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_own_page_and_named_sites_are_trusted() {
+        let names = names();
+        assert!(names.trusts("http://attic.local:8080", "attic.local:8080"));
+        assert!(names.trusts("https://dash.example", "attic"));
+        for foreign in ["null", "http://attic.local", "https://attic.local:8080", "http://evil"] {
+            assert!(!names.trusts(foreign, "attic.local:8080"), "{foreign}");
+        }
+    }
+}

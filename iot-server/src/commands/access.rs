@@ -1,0 +1,120 @@
+//! First access: the file `admin-token` for programs, a sign-in link for people.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use iot_core::domain::{Principal, Role, Scope, TokenKind, TokenRecord, TokenSecret};
+use iot_core::gateway::{Handle, NewToken};
+use iot_core::port::{Layer, LayerCx, LayerError};
+use tokio_util::sync::CancellationToken;
+
+/// The token's name and its file's.
+const NAME: &str = "admin";
+const FILE: &str = "admin-token";
+/// Rows of the audit looked at in one read.
+const PAGE: usize = 1_000;
+
+/// Makes the API token `admin` once, when the gateway is new, and puts it into a file that only the
+/// gateway's user can read. A token that was revoked is never made again, nor its file.
+///
+/// It is a layer so that it stands before the one that serves: whoever is told that the gateway is
+/// ready finds the file.
+#[derive(Debug)]
+pub(crate) struct AdminToken {
+    file: PathBuf,
+}
+
+impl AdminToken {
+    pub(crate) fn in_folder(data: &Path) -> Self {
+        Self { file: data.join(FILE) }
+    }
+
+    /// An empty file marks a first start that was cut off before its token was written.
+    async fn make(&self, gateway: &Handle) -> anyhow::Result<()> {
+        let admin = gateway.tokens().into_iter().find(is_admin);
+        match fs::metadata(&self.file) {
+            Ok(file) if file.len() > 0 => return Ok(()),
+            Ok(_) => {
+                if let Some(lost) = admin {
+                    gateway.revoke(&Principal::local(), &lost.hash).await?;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if admin.is_some() || was_made(gateway).await? {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&self.file)?;
+        let (secret, _) = gateway
+            .issue(
+                &Principal::local(),
+                NewToken {
+                    kind: TokenKind::Api,
+                    name: NAME.to_owned(),
+                    role: Role::Admin,
+                    scope: Scope::All,
+                    lifetime: None,
+                },
+            )
+            .await?;
+        file.write_all(format!("{}\n", secret.reveal()).as_bytes())?;
+        file.sync_all()?;
+        Ok(())
+    }
+}
+
+fn is_admin(token: &TokenRecord) -> bool {
+    token.kind == TokenKind::Api && token.name == NAME
+}
+
+/// Whether the token was ever made: the audit knows it after it was revoked.
+async fn was_made(gateway: &Handle) -> anyhow::Result<bool> {
+    let target = format!("token:{}:{NAME}", TokenKind::Api.word());
+    let mut after = None;
+    loop {
+        let page = gateway.registry().audit(after, PAGE).await?;
+        if page.items.iter().any(|row| row.action == "token.create" && row.target == target) {
+            return Ok(true);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(false);
+        }
+    }
+}
+
+#[async_trait]
+impl Layer for AdminToken {
+    fn name(&self) -> &'static str {
+        FILE
+    }
+
+    async fn open(&mut self, cx: LayerCx) -> Result<(), LayerError> {
+        self.make(&cx.gateway).await.map_err(|error| LayerError {
+            layer: FILE,
+            why: format!("{} could not be made: {error:#}", self.file.display()),
+            optional: false,
+        })
+    }
+
+    async fn run(self: Box<Self>, stop: CancellationToken) -> Result<(), LayerError> {
+        stop.cancelled().await;
+        Ok(())
+    }
+}
+
+/// A fresh sign-in link's secret.
+pub(crate) async fn sign_in(gateway: &Handle) -> anyhow::Result<TokenSecret> {
+    let (secret, _) = gateway.issue(&Principal::local(), NewToken::link()).await?;
+    Ok(secret)
+}

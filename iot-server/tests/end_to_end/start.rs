@@ -1,0 +1,147 @@
+//! Bad input at the start: one sentence, an exit code, nothing broken.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use iot_testkit::servers::http::Request;
+use iot_testkit::servers::{IotServer, TestFolder, free_ports};
+
+use crate::command::{Said, run, run_with};
+use crate::sql;
+
+/// The arguments of a server that is not meant to start.
+fn start(folder: &Path, data: &str, port: u16) -> Said {
+    run(folder, &["run", "--data", data, "--http", &format!("127.0.0.1:{port}")])
+}
+
+#[test]
+fn a_taken_port_is_a_sentence_that_names_the_setting() {
+    let server = IotServer::builder(crate::SERVER).start().unwrap();
+    let folder = TestFolder::new("taken").unwrap();
+    let said = start(folder.path(), "data", server.address().port());
+    let sentence = said.sentence(1);
+    assert!(sentence.contains("http") && sentence.contains("listen"), "{sentence}");
+    assert!(sentence.contains(&server.address().to_string()), "{sentence}");
+}
+
+#[test]
+fn a_folder_in_use_names_its_holder_and_is_left_alone() {
+    let mut server = IotServer::builder(crate::SERVER).start().unwrap();
+    let [port] = free_ports("iot-server").unwrap();
+    let said = start(server.folder(), "data", port);
+    assert!(said.sentence(1).contains(&format!("process {}", server.pid())), "{said:?}");
+    assert_eq!(server.get("/health/ready").unwrap().status, 200);
+    let list = run(server.folder(), &["token", "list", "--data", "data"]);
+    assert!(list.printed().contains("admin"), "its socket is still its own: {list:?}");
+    assert!(server.sigterm(Duration::from_secs(10)).unwrap().success());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_a_sentence() {
+    let folder = TestFolder::new("read-only").unwrap();
+    // Root writes where rights forbid it; a file in the folder's place stops everybody.
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let [port] = free_ports("iot-server").unwrap();
+    for data in ["file", "/proc/iot"] {
+        let said = start(folder.path(), data, port);
+        assert!(said.sentence(1).contains(data), "{said:?}");
+    }
+    if nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o555)).unwrap();
+    assert!(start(folder.path(), "data", port).sentence(1).contains("data"));
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused_and_left_as_it_is() {
+    let mut server = IotServer::builder(crate::SERVER).start().unwrap();
+    server.sigterm(Duration::from_secs(10)).unwrap();
+    let data = server.data_dir();
+    let table = "select count(*) from sqlite_master where name = '_sqlx_migrations'";
+    if sql::number(&data, table) == Ok(1) {
+        sql::change(
+            &data,
+            "insert into _sqlx_migrations (version, description, installed_on, success, checksum, \
+             execution_time) values (999999, 'of the future', '2099-01-01', 1, x'00', 0)",
+        );
+    }
+    sql::change(&data, "pragma user_version = 999999");
+    let [port] = free_ports("iot-server").unwrap();
+    let said = start(server.folder(), "data", port);
+    assert!(said.sentence(1).contains("newer"), "{said:?}");
+    assert_eq!(sql::integrity(&data), "ok");
+}
+
+#[test]
+fn a_wrong_configuration_is_named_and_nothing_is_touched() {
+    let folder = TestFolder::new("config").unwrap();
+    let file = folder.path().join("iot.toml");
+    for (text, place, cure) in [
+        (
+            "[http]\nlisten = [\"127.0.0.1:1\"]\nhots = []\n",
+            "iot.toml, line 3: http.hots",
+            "http.hosts",
+        ),
+        ("[gateway]\ntime_zone = \"Mars\"\n", "gateway.time_zone", "Europe/Berlin"),
+        (
+            "[[instance]]\nname = \"a\"\nkind = \"hots\"\n",
+            "[[instance]] a.kind",
+            "did you mean host?",
+        ),
+        (
+            "[[instance]]\nname = \"a\"\nkind = \"host\"\n[instance.config]\ninterval_ms = 1\n",
+            "[[instance]] a.config /interval_ms",
+            "100",
+        ),
+        ("[[mqtt.link]]\nname = \"up\"\nurl = \"http://h\"\n", "[[mqtt.link]] up: url", "mqtts://"),
+        ("[storage]\nurl = \"oracle:x\"\n", "storage.url", "sqlite"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        for command in ["check-config", "run"] {
+            let said = run(folder.path(), &[command, "--config", "iot.toml"]);
+            let sentence = said.sentence(2);
+            assert!(sentence.contains(place) && sentence.contains(cure), "{sentence}");
+        }
+    }
+    let said = run_with(folder.path(), &["run"], &[("IOT_HTTP__LISTNE", "127.0.0.1:1")]);
+    assert!(said.sentence(2).contains("did you mean IOT_HTTP__LISTEN?"), "{said:?}");
+    assert!(
+        run(folder.path(), &["run", "--config", "missing.toml"])
+            .sentence(2)
+            .contains("missing.toml")
+    );
+    let entries: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(entries.len(), 1, "nothing but the file is there: {entries:?}");
+}
+
+#[test]
+fn what_is_not_built_yet_says_so_and_stops_nothing() {
+    let config = "[[mqtt.link]]\nname = \"up\"\nurl = \"mqtts://broker.example:8883\"\n\
+                  [plugins]\nprocess_plugins = \"approve\"\n";
+    let mut server = IotServer::builder(crate::SERVER).config(config).mqtt().start().unwrap();
+    std::fs::write(server.plugins_dir().join("level.py"), "").unwrap();
+    server.restart().unwrap();
+    let log = server.stderr();
+    for line in ["MQTT is off", "links to other brokers", "plugins on disk"] {
+        assert_eq!(log.lines().filter(|said| said.contains(line)).count(), 1, "{line}: {log}");
+    }
+}
+
+#[test]
+fn two_gateways_run_side_by_side() {
+    let one = IotServer::builder(crate::SERVER).config("[gateway]\nid = \"one\"").start().unwrap();
+    let two = IotServer::builder(crate::SERVER).config("[gateway]\nid = \"two\"").start().unwrap();
+    let token = one.admin_token().unwrap();
+    let ask = |server: &IotServer| {
+        Request::new("GET", "/api/v1/diagnostics")
+            .bearer(&token)
+            .send(server.address())
+            .unwrap()
+            .status
+    };
+    assert_eq!((ask(&one), ask(&two)), (200, 401), "each has its own tokens");
+}
