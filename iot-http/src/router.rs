@@ -27,6 +27,7 @@ pub(crate) fn build(app: &App, own: Option<Router>) -> Result<Router, LayerError
     let ours: Router = ours
         .method_not_allowed_fallback(no_method)
         .fallback(elsewhere)
+        .layer(map_response(plain_refusals))
         .layer(from_fn_with_state(app.clone(), identify))
         .with_state(app.clone());
     let all = match own {
@@ -37,7 +38,6 @@ pub(crate) fn build(app: &App, own: Option<Router>) -> Result<Router, LayerError
         })?,
     };
     Ok(all
-        .layer(map_response(plain_refusals))
         .layer(from_fn_with_state(app.clone(), front::check))
         .layer(from_fn_with_state(app.clone(), front::envelope)))
 }

@@ -16,7 +16,7 @@ use crate::commands::AdminToken;
 use crate::config::{Config, Environment, Loaded, model};
 
 /// Where a gateway lives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     /// `--data`.
     pub(crate) data: PathBuf,

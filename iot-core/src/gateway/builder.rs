@@ -1,91 +1,20 @@
-//! The builder: says what a gateway is made of, checks it, starts it.
+//! The builder: says what a gateway is made of.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
-use arc_swap::ArcSwapOption;
 use serde::Serialize;
 use serde_json::Value as Json;
-use tokio::sync::watch;
 
-use super::desk::InstanceDesk;
-use super::handle::{Handle, Shared};
-use super::running::{Running, Tasked};
-use super::status::{Kinds, Settings};
-use crate::access::TokenAccess;
+use super::start::StartError;
 use crate::adapter::{Linked, Out, PollFn};
-use crate::clock::SystemClock;
-use crate::domain::{
-    GatewayId, IdError, InstanceName, InstanceRecord, KindName, Origin, PluginRecord, SettingKey,
-    SettingSource,
-};
-use crate::ledger::Ledger;
-use crate::pipeline::bus::Bus;
-use crate::pipeline::catalogue::{Catalogue, Limits};
-use crate::pipeline::command::Dispatcher;
-use crate::pipeline::intake::Intake;
-use crate::pipeline::latest::Latest;
+use crate::domain::{GatewayId, InstanceName, InstanceRecord, Origin, SettingKey, SettingSource};
+use crate::pipeline::catalogue::Limits;
 use crate::pipeline::policy::Wear;
-use crate::pipeline::presence::{Presence, Rate};
-use crate::pipeline::queue::Queue;
-use crate::pipeline::writer::Writer;
 use crate::port::{
-    Access, Change, Clock, CommandRoute, ConfigError, Launch, Layer, LayerError, Plugin,
-    PluginHost, PluginKind, StoreError, StoreOptions, Synchronous,
+    Access, Clock, CommandRoute, ConfigError, Layer, Plugin, PluginHost, PluginKind, StoreOptions,
+    Synchronous,
 };
-use crate::registry::{Registered, RegistryError};
-
-/// A gateway did not start. Each message is one sentence that says what to do.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// A kind, scheme or layer is missing or there twice.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// The store could not be opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The store was opened and could not be read.
-    #[error("the store could not be read: {0}")]
-    Read(String),
-    /// An instance's configuration is wrong.
-    #[error("instance {instance}: {error}")]
-    Instance {
-        /// Which.
-        instance: InstanceName,
-        /// What and where.
-        error: ConfigError,
-    },
-    /// Two instances have one name.
-    #[error("there are two instances named {0}; give one of them another name")]
-    TwoInstances(InstanceName),
-    /// A layer's configuration is wrong.
-    #[error("layer {layer}: {error}")]
-    LayerConfig {
-        /// Which.
-        layer: &'static str,
-        /// What and where.
-        error: ConfigError,
-    },
-    /// A layer could not be opened.
-    #[error(transparent)]
-    Layer(#[from] LayerError),
-    /// There are instances and nothing to run them.
-    #[error("there are instances and no plugin host is linked; name the crate that brings one, as in `use iot_plugins as _;`")]
-    NoHost,
-    /// A name given to the builder does not fit.
-    #[error(transparent)]
-    Id(#[from] IdError),
-    /// A setting that overrides a stored one does not fit.
-    #[error("setting {key} {why}")]
-    Setting {
-        /// Which.
-        key: &'static str,
-        /// What would fit.
-        why: String,
-    },
-}
 
 /// An IoT gateway, before it runs.
 #[derive(Debug)]
@@ -101,23 +30,23 @@ impl Gateway {
 
 /// What a gateway is made of.
 pub struct Builder {
-    store: StoreOptions,
-    wear: Wear,
-    id: Option<GatewayId>,
-    build: String,
-    always_trust_time: bool,
-    clock: Option<Arc<dyn Clock>>,
-    access: Option<Arc<dyn Access>>,
-    host: Option<Arc<dyn PluginHost>>,
-    routes: Vec<Arc<dyn CommandRoute>>,
-    kinds: Vec<Arc<dyn PluginKind>>,
-    instances: Vec<(InstanceRecord, Option<Arc<dyn PluginKind>>)>,
-    first: Vec<InstanceRecord>,
-    run_instances: bool,
-    overrides: Vec<(SettingKey, Json, SettingSource)>,
-    layers: Vec<Box<dyn Layer>>,
-    limits: Limits,
-    wrong: Option<StartError>,
+    pub(super) store: StoreOptions,
+    pub(super) wear: Wear,
+    pub(super) id: Option<GatewayId>,
+    pub(super) build: String,
+    pub(super) always_trust_time: bool,
+    pub(super) clock: Option<Arc<dyn Clock>>,
+    pub(super) access: Option<Arc<dyn Access>>,
+    pub(super) host: Option<Arc<dyn PluginHost>>,
+    pub(super) routes: Vec<Arc<dyn CommandRoute>>,
+    pub(super) kinds: Vec<Arc<dyn PluginKind>>,
+    pub(super) instances: Vec<(InstanceRecord, Option<Arc<dyn PluginKind>>)>,
+    pub(super) first: Vec<InstanceRecord>,
+    pub(super) run_instances: bool,
+    pub(super) overrides: Vec<(SettingKey, Json, SettingSource)>,
+    pub(super) layers: Vec<Box<dyn Layer>>,
+    pub(super) limits: Limits,
+    pub(super) wrong: Option<StartError>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -331,264 +260,5 @@ impl Builder {
     pub fn layer(mut self, layer: impl Layer) -> Self {
         self.layers.push(Box::new(layer));
         self
-    }
-
-    /// Checks what can be checked without touching the world: kinds, configurations, layers.
-    ///
-    /// # Errors
-    /// The first thing that is wrong.
-    pub fn validate(&self) -> Result<(), StartError> {
-        let registered = Registered::collect()?;
-        registered.store(&self.store.url)?;
-        for (key, value, _) in &self.overrides {
-            key.check(value).map_err(|why| StartError::Setting { key: key.word(), why })?;
-        }
-        for (n, (record, kind)) in self.instances.iter().enumerate() {
-            if self.instances[..n].iter().any(|(other, _)| other.name == record.name) {
-                return Err(StartError::TwoInstances(record.name.clone()));
-            }
-            let kind = match kind {
-                Some(kind) => kind.clone(),
-                None => self.find_kind(&registered, &record.kind)?,
-            };
-            kind.validate(&record.config).map_err(|error| StartError::Instance {
-                instance: record.name.clone(),
-                error,
-            })?;
-        }
-        for layer in &self.layers {
-            layer
-                .validate()
-                .map_err(|error| StartError::LayerConfig { layer: layer.name(), error })?;
-        }
-        Ok(())
-    }
-
-    fn find_kind(
-        &self,
-        registered: &Registered,
-        name: &KindName,
-    ) -> Result<Arc<dyn PluginKind>, RegistryError> {
-        match self.kinds.iter().find(|kind| kind.describe().kind == *name) {
-            Some(kind) => Ok(kind.clone()),
-            None => registered.plugin(name.as_str()),
-        }
-    }
-
-    /// Opens the store, takes up what it holds, opens the layers, starts the instances.
-    ///
-    /// # Errors
-    /// One sentence that says what is wrong and what to do; nothing runs then.
-    pub async fn start(mut self) -> Result<Running, StartError> {
-        if let Some(wrong) = self.wrong.take() {
-            return Err(wrong);
-        }
-        self.validate()?;
-        let registered = Registered::collect()?;
-        let store = (registered.store(&self.store.url)?.open)(self.store.clone()).await?;
-        let keeper = store.keeper.clone();
-        match self.start_on(store, &registered).await {
-            Ok(running) => Ok(running),
-            Err(error) => {
-                keeper.close().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn start_on(
-        mut self,
-        store: crate::port::Store,
-        registered: &Registered,
-    ) -> Result<Running, StartError> {
-        let read = |e: &dyn std::fmt::Display| StartError::Read(e.to_string());
-        let log = &store.log;
-        let registry = &store.registry;
-        let clock: Arc<dyn Clock> = match self.clock.take() {
-            Some(clock) => clock,
-            None => Arc::new(SystemClock::new(self.always_trust_time)),
-        };
-        let figures = log.figures().await.map_err(|e| read(&e))?;
-        let end = log.end().await.map_err(|e| read(&e))?;
-        let cursors = log.cursors().await.map_err(|e| read(&e))?;
-        let tokens = registry.tokens().await.map_err(|e| read(&e))?;
-        let stored_instances = registry.instances().await.map_err(|e| read(&e))?;
-        let first_start = end.0 == 0 && tokens.is_empty() && stored_instances.is_empty();
-        let stored_settings = registry.settings().await.map_err(|e| read(&e))?;
-        let id = match self.id.take() {
-            Some(id) => id,
-            None => GatewayId::parse(&registry.gateway_id().await.map_err(|e| read(&e))?)?,
-        };
-
-        let ledger = Arc::new(Ledger::new(figures, cursors));
-        let queue = Arc::new(Queue::new());
-        let bus = Arc::new(Bus::new(fastrand::u64(..)));
-        let latest = Arc::new(Latest::default());
-        latest.restore(store.history.latest().await.map_err(|e| read(&e))?);
-        let catalogue =
-            Arc::new(Catalogue::new(self.limits, queue.clone(), bus.clone(), latest.clone()));
-        catalogue.restore(
-            registry.devices().await.map_err(|e| read(&e))?,
-            registry.sensors().await.map_err(|e| read(&e))?,
-        );
-        let tokens = Arc::new(TokenAccess::new(tokens, clock.clone()));
-        let host = self.host.take().or_else(|| registered.host());
-        let mut routes = std::mem::take(&mut self.routes);
-        routes.extend(host.clone().map(|host| host as Arc<dyn CommandRoute>));
-        let (dispatcher, dispatch) = Dispatcher::new(queue.clone(), clock.clone(), routes);
-        let failing = Arc::new(ArcSwapOption::empty());
-        let rate = Arc::new(Rate::default());
-        let intake = Intake {
-            catalogue: catalogue.clone(),
-            latest: latest.clone(),
-            bus: bus.clone(),
-            queue: queue.clone(),
-            ledger: ledger.clone(),
-            clock: clock.clone(),
-            order: std::sync::Mutex::new(()),
-        };
-        let mut tasked = Tasked::new();
-        tasked.writer(Writer {
-            log: log.clone(),
-            queue: queue.clone(),
-            ledger: ledger.clone(),
-            clock: clock.clone(),
-            failing: failing.clone(),
-            wear: self.wear,
-            next: end.plus(1),
-            give_up: tasked.give_up.clone(),
-        });
-        let presence = Presence {
-            catalogue: catalogue.clone(),
-            queue: queue.clone(),
-            bus: bus.clone(),
-            clock: clock.clone(),
-            rate: rate.clone(),
-        };
-        let stop = tasked.tasks.stop_signal();
-        tasked.tasks.spawn("presence", presence.run(stop.clone()));
-        tasked.tasks.spawn("commands", dispatch.run(stop));
-
-        let kinds = self.all_kinds(registered)?;
-        let shared = Arc::new(Shared {
-            id,
-            started: clock.now().wall,
-            began: tokio::time::Instant::now(),
-            build: std::mem::take(&mut self.build),
-            access: self.access.take().unwrap_or_else(|| tokens.clone()),
-            tokens,
-            ledger,
-            queue,
-            bus,
-            latest,
-            catalogue,
-            intake,
-            dispatcher: Arc::new(dispatcher),
-            failing,
-            rate,
-            host,
-            kinds,
-            settings: Settings::new(stored_settings, std::mem::take(&mut self.overrides)),
-            settings_changed: watch::Sender::new(0),
-            senders: AtomicU64::new(1),
-            clock,
-            store,
-        });
-        let handle = Handle { shared };
-        let mut running = Running::new(handle.clone(), tasked);
-        let started = async {
-            let open = handle.registry().open_commands().await.map_err(|e| read(&e))?;
-            handle.shared.dispatcher.end_left_over(open).await;
-            self.record_kinds(&handle).await.map_err(|e| read(&e))?;
-            running.open_layers(std::mem::take(&mut self.layers)).await?;
-            self.start_instances(&handle, stored_instances, first_start).await
-        }
-        .await;
-        match started {
-            Ok(()) => Ok(running),
-            Err(error) => {
-                running.stop().await;
-                Err(error)
-            }
-        }
-    }
-
-    fn all_kinds(&self, registered: &Registered) -> Result<Kinds, StartError> {
-        let mut kinds = Kinds::default();
-        for name in registered.plugin_kinds() {
-            kinds.0.insert(KindName::parse(name)?, registered.plugin(name)?);
-        }
-        let coded = self.instances.iter().filter_map(|(_, kind)| kind.as_ref());
-        for kind in self.kinds.iter().chain(coded) {
-            kinds.0.insert(kind.describe().kind, kind.clone());
-        }
-        Ok(kinds)
-    }
-
-    /// The plugin registry on disk learns which kinds are there.
-    async fn record_kinds(&self, handle: &Handle) -> Result<(), crate::port::RegistryError> {
-        let known = handle.registry().plugins().await?;
-        let now = handle.clock().wall;
-        let changes: Vec<Change> = handle
-            .kinds()
-            .into_iter()
-            .map(|view| {
-                let before = known.iter().find(|record| record.kind == view.info.kind);
-                Change::PutPlugin(PluginRecord {
-                    kind: view.info.kind,
-                    version: view.info.version,
-                    door: view.info.door.to_owned(),
-                    path: None,
-                    hash: None,
-                    grants: Json::Null,
-                    state: view.state.to_owned(),
-                    last_error: None,
-                    first_seen: before.map_or(now, |record| record.first_seen),
-                    last_seen: now,
-                })
-            })
-            .collect();
-        // They ride on the next commit: the queue is open, for nothing has stopped it yet.
-        drop(handle.shared.queue.change(changes, false));
-        Ok(())
-    }
-
-    async fn start_instances(
-        &mut self,
-        handle: &Handle,
-        stored: Vec<InstanceRecord>,
-        first_start: bool,
-    ) -> Result<(), StartError> {
-        let mut all = std::mem::take(&mut self.instances);
-        for record in stored {
-            if all.iter().any(|(other, _)| other.name == record.name) {
-                tracing::warn!(instance = %record.name, "an instance of the configuration hides one of the same name in the store");
-            } else {
-                all.push((record, None));
-            }
-        }
-        if first_start {
-            for record in std::mem::take(&mut self.first) {
-                drop(handle.shared.queue.change(vec![Change::PutInstance(record.clone())], false));
-                all.push((record, None));
-            }
-        }
-        if !self.run_instances || all.is_empty() {
-            return Ok(());
-        }
-        let host = handle.shared.host.clone().ok_or(StartError::NoHost)?;
-        for (record, kind) in all {
-            let kind = kind.or_else(|| handle.shared.kinds.0.get(&record.kind).cloned());
-            let Some(kind) = kind else {
-                tracing::error!(instance = %record.name, kind = %record.kind, "an instance's plugin kind is not part of this program; the instance is left alone");
-                continue;
-            };
-            let state = handle.registry().state(&record.name).await;
-            let state = state.map_err(|e| StartError::Read(e.to_string()))?;
-            let (name, kind_name) = (record.name.clone(), record.kind.clone());
-            let desk = Arc::new(InstanceDesk::new(handle.shared.clone(), name, kind_name));
-            host.start(Launch { record, kind, desk, state }).await;
-        }
-        Ok(())
     }
 }

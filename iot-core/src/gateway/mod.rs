@@ -5,12 +5,15 @@ mod desk;
 mod edit;
 mod handle;
 mod running;
+mod settings;
+mod start;
 mod status;
 mod tokens;
 
-pub use builder::{Builder, Gateway, StartError};
+pub use builder::{Builder, Gateway};
 pub use edit::{DeviceEdit, EditError, NewDevice, SensorEdit};
 pub use handle::{GatewayInfo, Handle};
 pub use running::Running;
+pub use start::StartError;
 pub use status::{Diagnostics, KindView, StoreState};
 pub use tokens::NewToken;

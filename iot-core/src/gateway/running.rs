@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::builder::StartError;
 use super::handle::Handle;
+use super::start::StartError;
 use crate::pipeline::presence::Presence;
 use crate::pipeline::writer::Writer;
 use crate::port::{Layer, LayerCx, LayerError};

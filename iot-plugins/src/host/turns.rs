@@ -72,6 +72,9 @@ impl RunTurns {
     fn works(&mut self) {
         self.worked.store(true, Ordering::Relaxed);
         if self.stand != Stand::Well {
+            if matches!(self.stand, Stand::Failing | Stand::NoCredit) {
+                tracing::info!(instance = %self.instance.record.name, "polls work again");
+            }
             self.stand = Stand::Well;
             self.back_off.reset();
             self.instance.report.set_by(&self.lease, InstanceState::Running, None);
@@ -93,6 +96,12 @@ impl RunTurns {
     }
 
     fn fails(&mut self, error: &PollError) {
+        let name = &self.instance.record.name;
+        if self.stand == Stand::Failing {
+            tracing::debug!(instance = %name, %error, "a poll failed again");
+        } else {
+            tracing::warn!(instance = %name, %error, "a poll failed");
+        }
         self.stand = Stand::Failing;
         if !error.reopen {
             let pause = self.back_off.next(fastrand::f64());
@@ -101,7 +110,6 @@ impl RunTurns {
         let reason = Some(error.why.clone());
         self.instance.report.set_by(&self.lease, InstanceState::BackingOff, reason);
         self.instance.fault(Some(&error.why));
-        tracing::debug!(instance = %self.instance.record.name, error = %error, "a poll failed");
     }
 }
 

@@ -1,6 +1,7 @@
 //! A host with a desk for each instance.
 
-use std::sync::Arc;
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use iot_core::adapter::Linked;
@@ -67,8 +68,23 @@ pub(crate) fn launch(
     (Launch { record, kind, desk: desk.clone(), state: State::none() }, desk)
 }
 
+/// Plugins that panic here mean it: one line each is enough, without a backtrace.
+fn panic_briefly() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(
+            move |panic: &PanicHookInfo<'_>| match std::thread::current().name() {
+                Some(name) if name.starts_with("iot-") => eprintln!("{name}: {panic}"),
+                _ => usual(panic),
+            },
+        ));
+    });
+}
+
 impl Rig {
     pub(crate) fn new(limits: Limits) -> Self {
+        panic_briefly();
         Self { host: ThreadHost::with_limits(limits) }
     }
 

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::bail;
 use iot_core::gateway::Running;
-use iot_core::registry::Registered;
 
+use super::configuration;
 use crate::compose::{self, Place};
-use crate::config::{self, Config, Sources};
+use crate::config::{Config, Sources};
 
 /// A gateway at rest.
 #[derive(Debug)]
@@ -21,8 +21,7 @@ pub(crate) struct InProcess {
 impl InProcess {
     /// Opens the gateway of a folder, which must hold one.
     pub(crate) async fn open(sources: &Sources, place: &Place) -> anyhow::Result<Self> {
-        let loaded = sources.load()?;
-        config::check(&loaded, sources, &Registered::collect()?)?;
+        let (loaded, _) = configuration(sources)?;
         if !holds_gateway(&loaded.config, &place.data) {
             bail!(
                 "there is no gateway in {}: start the server there first, or name its data folder \

@@ -14,10 +14,14 @@ mod unbuilt;
 use std::process::ExitCode;
 
 pub(crate) use access::AdminToken;
+use iot_core::domain::InstanceRecord;
+use iot_core::port::Layer as _;
 use iot_core::registry::Registered;
+use crate::stub_http::Http;
 
 use crate::cli::{Cli, Command, RunArgs};
-use crate::config::{self, Environment, Fault, Listen, Sources};
+use crate::compose::{self, Place};
+use crate::config::{self, Environment, Fault, Listen, Loaded, Sources};
 use crate::say;
 
 /// The exit code of a wrong configuration, as clap's of a wrong command line.
@@ -45,8 +49,7 @@ pub(crate) async fn carry_out(cli: Cli) -> ExitCode {
 
 fn check_config(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let sources = sources(args)?;
-    let loaded = sources.load()?;
-    let instances = config::check(&loaded, &sources, &Registered::collect()?)?;
+    let (loaded, instances) = configuration(&sources)?;
     let from = sources
         .file()
         .map_or("no file, so the defaults".to_owned(), |path| path.display().to_string());
@@ -56,6 +59,18 @@ fn check_config(args: &RunArgs) -> anyhow::Result<ExitCode> {
         loaded.config.mqtt.link.len()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration, checked as far as that can be without touching the world.
+fn configuration(sources: &Sources) -> anyhow::Result<(Loaded, Vec<InstanceRecord>)> {
+    let loaded = sources.load()?;
+    let instances = config::check(&loaded, sources, &Registered::collect()?)?;
+    let http = Http::new(compose::http(&loaded.config, &Place::default()));
+    http.validate().map_err(|error| {
+        let key = format!("http{}", error.pointer.replace('/', "."));
+        Fault::anywhere(key, error.detail)
+    })?;
+    Ok((loaded, instances))
 }
 
 /// Where the configuration of a gateway comes from.

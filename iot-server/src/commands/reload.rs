@@ -1,9 +1,9 @@
 //! SIGHUP: the configuration is read again; what can change does, and what cannot is said.
 
 use iot_core::gateway::Handle;
-use iot_core::registry::Registered;
 
-use crate::config::{self, Loaded, Sources};
+use super::configuration;
+use crate::config::{Loaded, Sources};
 
 /// Reads the configuration again. A wrong one changes nothing.
 pub(crate) fn reload(sources: &Sources, before: &mut Loaded, gateway: &Handle) {
@@ -16,8 +16,7 @@ pub(crate) fn reload(sources: &Sources, before: &mut Loaded, gateway: &Handle) {
 }
 
 fn take(sources: &Sources, before: &mut Loaded, gateway: &Handle) -> anyhow::Result<()> {
-    let after = sources.load()?;
-    config::check(&after, sources, &Registered::collect()?)?;
+    let (after, _) = configuration(sources)?;
     gateway.override_settings(after.overrides.clone())?;
     for setting in gateway.settings() {
         let of = |loaded: &Loaded| {

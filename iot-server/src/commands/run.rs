@@ -7,10 +7,9 @@ use crate::stub_http::Http;
 use anyhow::{Context as _, bail};
 use iot_core::domain::SettingKey;
 use iot_core::gateway::{Handle, Running};
-use iot_core::registry::Registered;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{access, reload, sources, unbuilt};
+use super::{access, configuration, reload, sources, unbuilt};
 use crate::cli::RunArgs;
 use crate::compose::{self, Place};
 use crate::config::{self, Loaded};
@@ -62,8 +61,7 @@ impl Signals {
 /// Runs the gateway.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let sources = sources(&args)?;
-    let mut loaded = sources.load()?;
-    let instances = config::check(&loaded, &sources, &Registered::collect()?)?;
+    let (mut loaded, instances) = configuration(&sources)?;
     let place = Place::of(args.data.as_deref(), args.plugins.as_deref(), &sources.environment);
     let level = log::start(loaded.config.gateway.log_level.as_deref().unwrap_or("info"))?;
     let mut signals = Signals::new()?;

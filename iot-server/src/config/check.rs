@@ -27,7 +27,7 @@ pub(crate) fn check(
     let Config { storage, mqtt, instance, .. } = &loaded.config;
     registered
         .store(&storage.url)
-        .map_err(|e| Fault::new(Place::Anywhere, "storage.url", e.to_string()))?;
+        .map_err(|e| Fault::anywhere("storage.url", e.to_string()))?;
     let mut names = BTreeSet::new();
     for link in &mqtt.link {
         let fault =

@@ -29,6 +29,11 @@ impl Fault {
     pub(crate) fn new(place: Place, key: impl Into<String>, what: impl Into<String>) -> Self {
         Self { place, key: key.into(), what: what.into() }
     }
+
+    /// Something is wrong with a key, wherever its value came from.
+    pub(crate) fn anywhere(key: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::new(Place::Anywhere, key, what)
+    }
 }
 
 impl fmt::Display for Fault {

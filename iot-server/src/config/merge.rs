@@ -56,7 +56,7 @@ impl Sources {
         let mut config: Config = merged
             .clone()
             .try_into()
-            .map_err(|e: toml::de::Error| Fault::new(Place::Anywhere, "", e.message()))?;
+            .map_err(|e: toml::de::Error| Fault::anywhere("", e.message()))?;
         if let Some(Listen::On(addresses)) = &self.http {
             config.http.listen.clone_from(addresses);
         }

@@ -48,7 +48,8 @@ mod tests {
         assert_eq!(parse("sqlite:iot.db").unwrap(), Path::new("/srv/iot/iot.db"));
         assert_eq!(parse("sqlite:/var/x.db").unwrap(), Path::new("/var/x.db"));
         assert_eq!(parse("sqlite:///var/x.db").unwrap(), Path::new("/var/x.db"));
-        for bad in ["postgres:x", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "sqlite:d/"] {
+        for bad in ["postgres:x", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "sqlite:d/"]
+        {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -22,7 +22,9 @@ pub(super) fn write(script: &mut Script, change: &Change) -> bool {
         }
         Change::KeepState(name, state) => {
             script
-                .add("INSERT OR REPLACE INTO instance_state (name, version, bytes) VALUES (?, ?, ?)")
+                .add(
+                    "INSERT OR REPLACE INTO instance_state (name, version, bytes) VALUES (?, ?, ?)",
+                )
                 .bind(name.as_str().to_owned())
                 .bind(i64::from(state.version))
                 .bind(state.bytes.to_vec());
@@ -43,7 +45,9 @@ pub(super) fn write(script: &mut Script, change: &Change) -> bool {
         }
         Change::PutCommand(command) => put_command(script, command),
         Change::ForgetCommands(before) => {
-            script.add("DELETE FROM command WHERE created < ? AND state NOT IN ('queued', 'sent')").bind(before.as_micros());
+            script
+                .add("DELETE FROM command WHERE created < ? AND state NOT IN ('queued', 'sent')")
+                .bind(before.as_micros());
         }
         Change::Audit(entry) => {
             script

@@ -114,12 +114,7 @@ impl Away {
     }
 }
 
-async fn beside(
-    path: PathBuf,
-    synchronous: Synchronous,
-    away: Arc<Away>,
-    stop: CancellationToken,
-) {
+async fn beside(path: PathBuf, synchronous: Synchronous, away: Arc<Away>, stop: CancellationToken) {
     let mut connection = None;
     while stop.run_until_cancelled(away.enough.notified()).await.is_some() {
         if away.fresh.load(Ordering::Relaxed) < BESIDE {

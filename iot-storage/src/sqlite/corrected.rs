@@ -61,7 +61,8 @@ pub(super) async fn correct(
         } else if stood {
             // It was the newest by a clock that ran ahead: whatever is newest now.
             let corrections = Arc::clone(&known.corrections);
-            let newest = scan::newest(connection, sensor, i64::MAX, &corrections, &mut |_| {}).await?;
+            let newest =
+                scan::newest(connection, sensor, i64::MAX, &corrections, &mut |_| {}).await?;
             known.latest.forget(sensor);
             latest::put(&mut script, sensor, newest.as_ref());
         }

@@ -3,9 +3,7 @@
 
 use async_trait::async_trait;
 use iot_core::domain::{Point, SensorNo, TimeRange, Timestamp};
-use iot_core::port::{
-    BucketPage, Buckets as Asking, History, HistoryError, PAGE, RawPage, Resume,
-};
+use iot_core::port::{BucketPage, Buckets as Asking, History, HistoryError, PAGE, RawPage, Resume};
 
 use super::fold::Buckets;
 use super::row::{Row, corrected};
@@ -85,7 +83,10 @@ impl History for Shared {
 
 impl Shared {
     async fn place(&self) -> Result<tokio::sync::SemaphorePermit<'_>, HistoryError> {
-        self.heavy.acquire().await.map_err(|_| HistoryError { why: "the store is closed".to_owned() })
+        self.heavy
+            .acquire()
+            .await
+            .map_err(|_| HistoryError { why: "the store is closed".to_owned() })
     }
 
     fn asked(&self, sensor: SensorNo, range: TimeRange, resume: Option<Resume>) -> Asked {

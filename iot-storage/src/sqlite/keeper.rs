@@ -61,14 +61,18 @@ pub(super) async fn identity(
 ) -> Result<u64, sqlx::Error> {
     let mut random = [0_u8; 4];
     getrandom::fill(&mut random).map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
-    open::meta(connection, "gateway_id", || format!("gw-{:08x}", u32::from_be_bytes(random))).await?;
+    open::meta(connection, "gateway_id", || format!("gw-{:08x}", u32::from_be_bytes(random)))
+        .await?;
     let half = open::meta(connection, "disk_cap", || half_of_free(folder).to_string()).await?;
     Ok(cap.unwrap_or_else(|| half.parse().unwrap_or(u64::MAX)))
 }
 
 fn half_of_free(folder: &Path) -> u64 {
     match nix::sys::statvfs::statvfs(folder) {
-        Ok(disk) => u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size()) / 2,
+        Ok(disk) => {
+            let free = u128::from(disk.blocks_available()) * u128::from(disk.fragment_size());
+            u64::try_from(free / 2).unwrap_or(u64::MAX)
+        }
         Err(errno) => {
             tracing::warn!(folder = %folder.display(), %errno, "the free room cannot be measured");
             u64::MAX

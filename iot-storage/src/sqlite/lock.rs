@@ -38,7 +38,8 @@ impl Lock {
                 return Err(format!("{} could not be locked: {errno}", path.display()));
             }
         };
-        let text = format!("{}\nheld by the gateway that has this folder open\n", std::process::id());
+        let text =
+            format!("{}\nheld by the gateway that has this folder open\n", std::process::id());
         held.set_len(0)
             .and_then(|()| held.write_all(text.as_bytes()))
             .map_err(|error| format!("{} could not be written: {error}", path.display()))?;

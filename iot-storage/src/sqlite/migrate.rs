@@ -66,7 +66,11 @@ fn newer(path: &Path, theirs: i64, ours: i64) -> String {
 }
 
 /// Copies the file before its schema changes. The copy's name does not end in `.db`.
-async fn backup(connection: &mut SqliteConnection, path: &Path, version: i64) -> Result<(), String> {
+async fn backup(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    version: i64,
+) -> Result<(), String> {
     let copy = backup_path(path, version);
     let failed = |why: String| {
         format!(

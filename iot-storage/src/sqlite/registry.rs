@@ -66,7 +66,8 @@ impl Registry for Shared {
     }
 
     async fn instances(&self) -> Asked<Vec<InstanceRecord>> {
-        let all = sqlx::query("SELECT * FROM instance ORDER BY name").fetch_all(&self.readers).await;
+        let all =
+            sqlx::query("SELECT * FROM instance ORDER BY name").fetch_all(&self.readers).await;
         records(all, rows::instance)
     }
 
@@ -89,9 +90,11 @@ impl Registry for Shared {
     }
 
     async fn settings(&self) -> Asked<Vec<(SettingKey, Json)>> {
+        let all = sqlx::query("SELECT key, value FROM setting ORDER BY key")
+            .fetch_all(&self.readers)
+            .await;
         let all =
-            sqlx::query("SELECT key, value FROM setting ORDER BY key").fetch_all(&self.readers).await;
-        let all = records(all, |row| Ok((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?)))?;
+            records(all, |row| Ok((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?)))?;
         // A setting that this version does not know is another version's.
         all.into_iter()
             .filter_map(|(key, value)| SettingKey::parse(&key).map(|key| (key, value)))
@@ -105,8 +108,9 @@ impl Registry for Shared {
     }
 
     async fn tokens(&self) -> Asked<Vec<TokenRecord>> {
-        let all =
-            sqlx::query("SELECT * FROM token ORDER BY created, hash").fetch_all(&self.readers).await;
+        let all = sqlx::query("SELECT * FROM token ORDER BY created, hash")
+            .fetch_all(&self.readers)
+            .await;
         records(all, rows::token)
     }
 

@@ -146,4 +146,3 @@ fn newest_of_row(
     }
     newest
 }
-

@@ -68,9 +68,10 @@ impl Writer {
         limits: Limits,
     ) -> Result<Self, sqlx::Error> {
         if !segment::list(&mut connection).await?.iter().any(|s| s.closed.is_none()) {
-            let row = sqlx::query("SELECT coalesce(max(id), 0), coalesce(max(seq_last), 0) FROM segment")
-                .fetch_one(&mut connection)
-                .await?;
+            let row =
+                sqlx::query("SELECT coalesce(max(id), 0), coalesce(max(seq_last), 0) FROM segment")
+                    .fetch_one(&mut connection)
+                    .await?;
             let (id, end): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
             let mut script = Script::default();
             script.add("BEGIN IMMEDIATE");
@@ -280,7 +281,10 @@ fn take(known: &mut Known, reading: &Reading) {
 fn insert(script: &mut Script, segment: i64, row: Row) {
     let head = row.head;
     script
-        .add(&format!("INSERT INTO log_{segment} ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row::COLUMNS))
+        .add(&format!(
+            "INSERT INTO log_{segment} ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            row::COLUMNS
+        ))
         .bind(head.seq_first as i64)
         .bind(head.seq_last as i64)
         .bind(head.t_min)
@@ -343,7 +347,8 @@ async fn load(connection: &mut SqliteConnection) -> Result<Known, sqlx::Error> {
         script
             .add(&format!(
                 "SELECT {} FROM log_{} WHERE seq_first > ? ORDER BY seq_first LIMIT 256",
-                row::COLUMNS, open.id
+                row::COLUMNS,
+                open.id
             ))
             .bind(after);
         let rows = script.rows(connection).await?;

@@ -1,5 +1,7 @@
 //! The SQLite store from outside: through its ports, and through plain SQL beside it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails loudly, in its helpers too")]
+
 mod conformance;
 mod faults;
 mod opening;

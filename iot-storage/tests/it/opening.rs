@@ -42,7 +42,10 @@ async fn the_folder_and_its_files_are_made_for_their_owner_alone() {
 #[tokio::test]
 async fn the_file_is_shaped_before_its_first_table() {
     let w = World::new().await;
-    assert_eq!(w.shell("PRAGMA page_size; PRAGMA auto_vacuum; PRAGMA journal_mode"), "4096\n0\nwal");
+    assert_eq!(
+        w.shell("PRAGMA page_size; PRAGMA auto_vacuum; PRAGMA journal_mode"),
+        "4096\n0\nwal"
+    );
 }
 
 #[tokio::test]

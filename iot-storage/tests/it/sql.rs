@@ -11,7 +11,8 @@ use crate::world::{World, at, device};
 async fn the_view_shows_what_was_committed() {
     let w = World::new().await;
     let suspect = Reading { quality: Quality::Suspect("odd".into()), ..w.reading(3, 7, 1e-7) };
-    let bad = Reading { value: None, quality: Quality::Bad("gone".into()), ..w.reading(3, 1_500, 0.0) };
+    let bad =
+        Reading { value: None, quality: Quality::Bad("gone".into()), ..w.reading(3, 1_500, 0.0) };
     w.put(vec![w.reading(0, 0, 21.5), w.reading(1, 1_000, true), w.reading(2, 2_000, "it's ☂")])
         .await;
     w.put(vec![suspect, bad, w.reading(1, 5, false), w.reading(0, -1, -3.0)]).await;
@@ -85,15 +86,17 @@ async fn kept_is_what_the_views_count_after_removals_too() {
     w.assert_ledger().await;
     let range = TimeRange { from: at(100), to: at(200) };
     let sensor = w.sensors[0].no;
-    let committed = w
-        .commit(Vec::new(), vec![Change::RemoveReadings { sensor, range }])
-        .await
-        .unwrap();
+    let committed =
+        w.commit(Vec::new(), vec![Change::RemoveReadings { sensor, range }]).await.unwrap();
     assert_eq!((committed.figures.kept, committed.figures.removed.by_hand), (290, 10));
     w.assert_ledger().await;
-    w.commit(Vec::new(), vec![Change::RemoveDevice { no: DeviceNo(2), history: false }]).await.unwrap();
+    w.commit(Vec::new(), vec![Change::RemoveDevice { no: DeviceNo(2), history: false }])
+        .await
+        .unwrap();
     w.assert_ledger().await;
-    w.commit(Vec::new(), vec![Change::RemoveDevice { no: DeviceNo(2), history: true }]).await.unwrap();
+    w.commit(Vec::new(), vec![Change::RemoveDevice { no: DeviceNo(2), history: true }])
+        .await
+        .unwrap();
     w.assert_ledger().await;
     assert_eq!(w.shell("SELECT count(*) FROM device_data WHERE device_id = 'cellar'"), "0");
     assert_eq!(w.shell("SELECT max(seq), count(DISTINCT seq) FROM device_data"), "297|140");

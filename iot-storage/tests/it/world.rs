@@ -26,7 +26,7 @@ pub(crate) fn options(folder: &Path) -> StoreOptions {
     StoreOptions {
         url: "sqlite:iot.db".to_owned(),
         data_dir: folder.to_owned(),
-        synchronous: Synchronous::Full,
+        synchronous: Synchronous::Normal,
         disk_cap: None,
     }
 }

@@ -191,11 +191,8 @@ async fn buckets_are_what_a_plain_sum_gives(store: Store) {
 async fn booleans_count_as_numbers_texts_alone_and_gaps_not(store: Store) {
     let name = "in buckets booleans are 0 and 1, a text has last and count, a gap does not count";
     let mut w = World::new(store, name).await;
-    let gap = Reading {
-        value: None,
-        quality: Quality::Bad("no answer".into()),
-        ..w.reading(0, 5, 0.0)
-    };
+    let gap =
+        Reading { value: None, quality: Quality::Bad("no answer".into()), ..w.reading(0, 5, 0.0) };
     let bools = [true, false, true].into_iter().zip(0..).map(|(b, n)| w.reading(1, n, b));
     let texts = ["a", "c", "b"].into_iter().zip(0..).map(|(t, n)| w.reading(2, n, t));
     let all = bools.chain(texts).chain([gap, w.reading(0, 6, 4.0)]).collect();

@@ -38,15 +38,31 @@ async fn an_empty_log_ends_at_zero(store: Store) {
 fn samples(w: &World) -> Vec<Reading> {
     let mut all = Vec::new();
     let numbers = [
-        0.0, -0.0, 1.0, -1.5, 21.4, 0.1 + 0.2, 1e-300, 5e-324, f64::MAX, f64::MIN, 1e16, 123_456_789.125,
-        f64::EPSILON, 2.0_f64.powi(53) + 2.0, -1e22, 1.0 / 3.0,
+        0.0,
+        -0.0,
+        1.0,
+        -1.5,
+        21.4,
+        0.1 + 0.2,
+        1e-300,
+        5e-324,
+        f64::MAX,
+        f64::MIN,
+        1e16,
+        123_456_789.125,
+        f64::EPSILON,
+        2.0_f64.powi(53) + 2.0,
+        -1e22,
+        1.0 / 3.0,
     ];
     for (n, number) in (0..).zip(numbers) {
         all.push(w.reading(0, n * 1_000, number));
     }
     all.push(w.reading(1, 20_001, true));
     all.push(w.reading(1, 20_002, false));
-    for text in ["", "plain", "quo\"te \\ back", "line\nfeed\ttab\0nul", "датчик ☂ 🌡", "[1,2,3]", "null"] {
+    for text in
+        ["", "plain", "quo\"te \\ back", "line\nfeed\ttab\0nul", "датчик ☂ 🌡", "[1,2,3]", "null"]
+    {
         all.push(w.reading(2, 30_000, text));
     }
     let good = w.reading(0, -7, 2.5);

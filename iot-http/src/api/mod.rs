@@ -1,0 +1,3 @@
+//! The REST API; one folder a version.
+
+pub(crate) mod v1;
