@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::stub_http::{Http, HttpConfig};
 use iot_core::domain::{InstanceName, InstanceRecord, KindName, Origin};
 use iot_core::gateway::{Builder, Gateway};
 use iot_core::pipeline::policy::Wear;
 use iot_core::port::Synchronous;
+use iot_http::{Http, HttpConfig};
 use iot_plugins as _;
 use iot_storage as _;
 use serde_json::Value as Json;

@@ -7,7 +7,6 @@ mod compose;
 mod config;
 mod log;
 mod say;
-mod stub_http;
 
 use std::process::ExitCode;
 use std::time::Duration;

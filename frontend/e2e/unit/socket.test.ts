@@ -133,6 +133,17 @@ describe("the live link", () => {
     expect(connection.link).toBe("lost");
   });
 
+  it("gives up on a connection that does not open, and tries another", async () => {
+    const connection = await live();
+    newest().breaks();
+    await vi.advanceTimersByTimeAsync(600);
+    expect(FakeSocket.all).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect(FakeSocket.all.length).toBeGreaterThan(2);
+    newest().opens();
+    expect(connection.link).toBe("live");
+  });
+
   it("asks for a sign of life after a sleep, and waits 3 s for it", async () => {
     const connection = await live();
     connection.probe();

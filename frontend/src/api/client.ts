@@ -2,6 +2,7 @@ import { noteServerDate } from "../lib/clock";
 import type { DataAnswer, Device, Latest, Page, Problem, SessionAnswer } from "./types";
 
 const ROOT = "/api/v1";
+const DEADLINE = 30_000;
 
 /** What went wrong with a request: an answer of the server, or none at all (`status` 0). */
 export class ApiError extends Error {
@@ -38,7 +39,8 @@ function query(parameters: Record<string, string | number | null>): string {
 async function request<T>(method: string, path: string, options: { body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
   const sent = Date.now();
   const init: RequestInit = { method, credentials: "same-origin", headers: { Accept: "application/json" } };
-  if (options.signal) init.signal = options.signal;
+  const deadline = AbortSignal.timeout(DEADLINE);
+  init.signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
   if (options.body !== undefined) {
     init.headers = { Accept: "application/json", "Content-Type": "application/json" };
     init.body = JSON.stringify(options.body);

@@ -22,6 +22,7 @@ export interface SocketParts {
 const PING_EVERY = 15_000;
 const SILENCE_LIMIT = 25_000;
 const PROBE_DEADLINE = 3_000;
+const OPEN_DEADLINE = 10_000;
 const BACKOFF_FIRST = 500;
 const BACKOFF_LAST = 15_000;
 
@@ -104,6 +105,7 @@ export class LiveSocket {
     }
     this.socket = socket;
     let opened = false;
+    this.expect(OPEN_DEADLINE);
     socket.onopen = () => {
       opened = true;
       this.attempts = 0;

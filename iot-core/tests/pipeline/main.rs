@@ -5,6 +5,7 @@ mod commands;
 mod intake;
 mod ledger;
 mod lifecycle;
+mod memory;
 mod simulation;
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ pub(crate) use access::AdminToken;
 use iot_core::domain::InstanceRecord;
 use iot_core::port::Layer as _;
 use iot_core::registry::Registered;
-use crate::stub_http::Http;
+use iot_http::Http;
 
 use crate::cli::{Cli, Command, RunArgs};
 use crate::compose::{self, Place};

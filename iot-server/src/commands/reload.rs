@@ -1,5 +1,6 @@
 //! SIGHUP: the configuration is read again; what can change does, and what cannot is said.
 
+use iot_core::domain::SettingKey;
 use iot_core::gateway::Handle;
 
 use super::configuration;
@@ -22,8 +23,14 @@ fn take(sources: &Sources, before: &mut Loaded, gateway: &Handle) -> anyhow::Res
         let of = |loaded: &Loaded| {
             loaded.overrides.iter().find(|(key, ..)| *key == setting.key).map(|o| o.1.clone())
         };
-        if of(before) != of(&after) {
-            tracing::info!(setting = setting.key.word(), value = %setting.value, "a setting was taken");
+        if of(before) == of(&after) {
+            continue;
+        }
+        let (key, value) = (setting.key.word(), &setting.value);
+        if setting.key == SettingKey::DiskCap {
+            tracing::warn!(key, "a change was read that holds only from the next start");
+        } else {
+            tracing::info!(key, %value, "a setting was taken");
         }
     }
     for key in after.fixed_changes(before) {

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::stub_http::Http;
 use anyhow::{Context as _, bail};
 use iot_core::domain::SettingKey;
 use iot_core::gateway::{Handle, Running};
+use iot_http::Http;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{access, configuration, reload, sources, unbuilt};
@@ -144,7 +144,7 @@ async fn print_links(gateway: &Handle, addresses: &[std::net::SocketAddr]) -> an
     say::out(
         "To sign in, open one of these links in a browser; it is good for 15 minutes and one use:",
     );
-    for link in crate::stub_http::links(addresses, &secret) {
+    for link in iot_http::links(addresses, &secret) {
         say::out(format_args!("Open {link}"));
     }
     Ok(())

@@ -28,7 +28,7 @@ async fn token(api: &mut Api, command: TokenCommand, as_json: bool) -> anyhow::R
             let role = Role::from(role).word();
             let mut body = json!({ "kind": "api", "name": name, "role": role });
             if let Some(seconds) = expires {
-                body["lifetime_s"] = Json::from(seconds);
+                body["expires_in_s"] = Json::from(seconds);
             }
             let made = api.call(Method::POST, TOKENS, Some(&body)).await?;
             if as_json {
@@ -94,7 +94,7 @@ fn print_link(api: &Api, made: &Json) -> anyhow::Result<()> {
         return Ok(());
     }
     let secret = made["token"].as_str().context("the answer holds no link")?;
-    for link in crate::stub_http::links(api.addresses(), &TokenSecret::given(secret)) {
+    for link in iot_http::links(api.addresses(), &TokenSecret::given(secret)) {
         say::out(link);
     }
     say::err("no server runs: the link opens once it is started, within 15 minutes");

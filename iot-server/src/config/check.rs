@@ -25,9 +25,7 @@ pub(crate) fn check(
         .map_or(Place::Anywhere, |path| Place::File { path: path.to_owned(), line: None });
     settings(loaded, &file)?;
     let Config { storage, mqtt, instance, .. } = &loaded.config;
-    registered
-        .store(&storage.url)
-        .map_err(|e| Fault::anywhere("storage.url", e.to_string()))?;
+    registered.store(&storage.url).map_err(|e| Fault::anywhere("storage.url", e.to_string()))?;
     let mut names = BTreeSet::new();
     for link in &mqtt.link {
         let fault =

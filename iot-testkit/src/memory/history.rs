@@ -12,9 +12,7 @@ impl Memory {
         if range.from >= range.to {
             return Vec::new();
         }
-        let contents = self.lock();
-        let points = contents.by_sensor.get(&sensor);
-        points.map_or_else(Vec::new, |p| p.range(range.from..range.to).map(|(_, p)| p.clone()).collect())
+        self.by_time(sensor).range(range.from..range.to).map(|(_, p)| p.clone()).collect()
     }
 }
 
@@ -72,15 +70,13 @@ impl History for Memory {
         sensor: SensorNo,
         before: Timestamp,
     ) -> Result<Option<Point>, HistoryError> {
-        let contents = self.lock();
-        let points = contents.by_sensor.get(&sensor);
-        Ok(points.and_then(|p| p.range(..before).next_back()).map(|(_, p)| p.clone()))
+        Ok(self.by_time(sensor).range(..before).next_back().map(|(_, point)| point.clone()))
     }
 
     async fn latest(&self) -> Result<Vec<(SensorNo, Point)>, HistoryError> {
-        let contents = self.lock();
-        let newest = contents.by_sensor.iter().filter_map(|(no, points)| {
-            points.last_key_value().map(|(_, point)| (*no, point.clone()))
+        let sensors: Vec<SensorNo> = self.lock().sensors.values().map(|s| s.no).collect();
+        let newest = sensors.into_iter().filter_map(|no| {
+            self.by_time(no).pop_last().map(|(_, point)| (no, point))
         });
         Ok(newest.collect())
     }

@@ -36,13 +36,17 @@ impl Log for Memory {
     async fn read(&self, from: Seq, limit: usize) -> Result<LogPage, LogError> {
         let contents = self.lock();
         let start = usize::try_from(from.0.max(1) - 1).unwrap_or(usize::MAX);
+        if start > contents.log.len() {
+            return Err(error(LogErrorKind::OutOfRange, "read", "the log does not reach so far"));
+        }
         let mut next = from.0.max(1);
         let mut readings = Vec::new();
         for slot in contents.log.iter().skip(start) {
             if readings.len() == limit {
                 break;
             }
-            readings.extend(slot.clone());
+            let corrected = |l: &Logged| Logged { point: contents.corrected(&l.point), ..l.clone() };
+            readings.extend(slot.as_ref().map(corrected));
             next += 1;
         }
         Ok(LogPage { readings, next: Seq(next) })
@@ -83,7 +87,6 @@ impl Contents {
             };
             let seq = Seq(self.log.len() as u64 + 1);
             let sensor = reading.sensor.no;
-            self.by_sensor.entry(sensor).or_default().insert(point.ts, point.clone());
             self.log.push(Some(Logged { seq, sensor, point }));
             self.figures.stored += 1;
             self.figures.kept += 1;
@@ -139,6 +142,7 @@ impl Contents {
             }
             Change::PutCommand(record) => {
                 match self.commands.iter_mut().find(|c| c.id == record.id) {
+                    Some(on_file) if on_file.state.is_over() => {}
                     Some(on_file) => *on_file = record,
                     None => self.commands.push(record),
                 }
@@ -158,15 +162,16 @@ impl Contents {
     }
 
     fn remove(&mut self, sensor: SensorNo, range: TimeRange) {
-        for slot in &mut self.log {
-            if slot.as_ref().is_some_and(|l| l.sensor == sensor && range.contains(l.point.ts)) {
-                *slot = None;
+        let inside = |logged: &Logged| {
+            logged.sensor == sensor && range.contains(self.corrected(&logged.point).ts)
+        };
+        let found = self.log.iter().enumerate().filter(|(_, slot)| slot.as_ref().is_some_and(inside));
+        let found: Vec<usize> = found.map(|(n, _)| n).collect();
+        for n in found {
+            if self.log[n].take().is_some() {
                 self.figures.kept -= 1;
                 self.figures.removed.by_hand += 1;
             }
-        }
-        if let Some(points) = self.by_sensor.get_mut(&sensor) {
-            points.retain(|ts, _| !range.contains(*ts));
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use async_trait::async_trait;
 use iot_core::domain::{
     AuditEntry, BootId, CommandRecord, InstanceName, InstanceRecord, PluginRecord, Point, Sensor,
-    SensorNo, SettingKey, State, Timestamp, TokenRecord,
+    SensorNo, SettingKey, State, TimeQuality, Timestamp, TokenRecord,
 };
 use iot_core::port::{
     CursorMove, CursorName, Figures, Keeper, LogErrorKind, Logged, Store, StoreError, StoreOptions,
@@ -38,7 +38,6 @@ pub enum Fault {
 #[derive(Debug, Default)]
 struct Contents {
     log: Vec<Option<Logged>>,
-    by_sensor: HashMap<SensorNo, BTreeMap<Timestamp, Point>>,
     figures: Figures,
     cursors: BTreeMap<CursorName, CursorMove>,
     devices: BTreeMap<u32, StoredDevice>,
@@ -99,8 +98,32 @@ impl Memory {
         self.lock().commands.clone()
     }
 
+    /// A sensor's readings by time: for one instant the last by `seq` counts.
+    fn by_time(&self, sensor: SensorNo) -> BTreeMap<Timestamp, Point> {
+        let contents = self.lock();
+        let own = contents.log.iter().flatten().filter(|logged| logged.sensor == sensor);
+        own.map(|logged| contents.corrected(&logged.point)).map(|p| (p.ts, p)).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Contents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Contents {
+    /// A reading with the time that is known by now.
+    fn corrected(&self, point: &Point) -> Point {
+        match point.time {
+            TimeQuality::Unsynced { boot, monotonic_us } => match self.corrections.get(&boot) {
+                Some(offset) => Point {
+                    ts: Timestamp::from_micros(monotonic_us + offset),
+                    time: TimeQuality::Synced,
+                    ..point.clone()
+                },
+                None => point.clone(),
+            },
+            _ => point.clone(),
+        }
     }
 }
 
