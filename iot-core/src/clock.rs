@@ -70,10 +70,26 @@ fn has_hardware_clock() -> bool {
         })
 }
 
-/// systemd-timesyncd makes this file at its first answer; chrony and ntpd leave the kernel's own
-/// flag, which needs a system call of its own and comes with the time-service work.
+/// The kernel's flag, which chrony and ntpd clear at their first answer; or the file that
+/// systemd-timesyncd makes at its own.
 fn service_says_synced() -> bool {
-    Path::new("/run/systemd/timesync/synchronized").exists()
+    kernel_says_synced() || Path::new("/run/systemd/timesync/synchronized").exists()
+}
+
+/// adjtimex(2): the state is `TIME_ERROR` as long as `STA_UNSYNC` is set.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "adjtimex has no safe binding among our dependencies")]
+fn kernel_says_synced() -> bool {
+    // SAFETY: `timex` is plain data for which zeros are a value, and modes 0 means "only read".
+    let mut timex: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live, exclusive `timex` and is not kept by the kernel.
+    let state = unsafe { libc::adjtimex(&raw mut timex) };
+    state >= 0 && state != libc::TIME_ERROR
+}
+
+#[cfg(not(target_os = "linux"))]
+fn kernel_says_synced() -> bool {
+    false
 }
 
 impl Clock for SystemClock {

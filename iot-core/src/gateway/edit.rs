@@ -161,8 +161,14 @@ pub(super) async fn on_disk(ticket: Option<Ticket>) -> Result<(), EditError> {
 }
 
 impl Handle {
+    /// Refuses a change while the store fails, before anything of it is done.
+    pub(super) fn writable(&self) -> Result<(), EditError> {
+        self.shared.failing.load_full().map_or(Ok(()), |error| Err(LogError::clone(&error).into()))
+    }
+
     /// Puts changes on disk, at once.
     pub(super) async fn change(&self, changes: Vec<Change>) -> Result<(), EditError> {
+        self.writable()?;
         on_disk(self.shared.queue.change(changes, true)).await
     }
 
@@ -204,6 +210,7 @@ impl Handle {
         check_text(&mut errors, "/model", new.model.as_deref());
         check_labels(&mut errors, &new.labels);
         checked(errors)?;
+        self.writable()?;
         if self.device(&new.device_id).is_some() {
             return Err(EditError::Conflict(format!("there is a device {} already", new.device_id)));
         }
@@ -243,6 +250,7 @@ impl Handle {
         check_text(&mut errors, "/icon", edit.icon.as_ref().and_then(Option::as_deref));
         check_labels(&mut errors, edit.labels.as_deref().unwrap_or_default());
         checked(errors)?;
+        self.writable()?;
         let detail = format!("{edit:?}");
         let ticket = self.shared.catalogue.edit(id, |device| {
             if let Some(name) = edit.name {
@@ -273,6 +281,7 @@ impl Handle {
         id: &DeviceId,
         home: Home,
     ) -> Result<Arc<DeviceView>, EditError> {
+        self.writable()?;
         let detail = home.to_string();
         let ticket = self.shared.catalogue.edit(id, |device| device.home = home);
         on_disk(ticket.ok_or_else(|| none("device", id))?).await?;
@@ -290,6 +299,7 @@ impl Handle {
         id: &DeviceId,
         history: bool,
     ) -> Result<(), EditError> {
+        self.writable()?;
         let ticket = self.shared.catalogue.remove(id, history);
         on_disk(ticket.ok_or_else(|| none("device", id))?).await?;
         let detail = if history { "with its readings" } else { "its readings stay" };
@@ -325,6 +335,7 @@ impl Handle {
             errors.push(ConfigError::at("/calibration", detail));
         }
         checked(errors)?;
+        self.writable()?;
         let detail = format!("{edit:?}");
         let ticket = self.shared.catalogue.edit_sensor(id, |sensor| apply(sensor, edit));
         on_disk(ticket.ok_or_else(|| none("sensor", id))?).await?;

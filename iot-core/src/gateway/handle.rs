@@ -24,7 +24,7 @@ use crate::pipeline::{
     catalogue::Catalogue,
 };
 use crate::port::{
-    Access, Clock, CursorName, History, LogError, PluginHost, Receipt, Reckoning, Registry, Store,
+    Access, Clock, CursorName, History, LogError, LogErrorKind, PluginHost, Receipt, Reckoning, Registry, Store,
     SubmitError,
 };
 use crate::registry::hint;
@@ -244,6 +244,12 @@ impl Handle {
                 }
             }
             Err(error) => tracing::warn!(%device, command = name, %error, "a command's schema is not one"),
+        }
+        if let Some(error) = self.shared.failing.load_full() {
+            return Err(match error.kind {
+                LogErrorKind::Full => CommandError::Full(error.why.clone()),
+                _ => CommandError::Store(error.why.clone()),
+            });
         }
         let created = self.shared.dispatcher.now();
         let record = CommandRecord {

@@ -288,14 +288,14 @@ impl One {
 /// Puts a command's next step on disk, for as long as that takes; false when the gateway stops.
 async fn persist(queue: &Queue, record: CommandRecord) -> bool {
     let mut backoff = Duration::from_millis(100);
-    loop {
-        let Some(ticket) = queue.change(vec![Change::PutCommand(record.clone())], true) else {
-            return false;
-        };
+    let mut changes = vec![Change::PutCommand(record)];
+    // A change stays queued while the store fails: asking again without one tells when it is there.
+    while let Some(ticket) = queue.change(std::mem::take(&mut changes), true) {
         if ticket.committed().await.is_ok() {
             return true;
         }
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(Duration::from_secs(5));
     }
+    false
 }

@@ -180,6 +180,18 @@ impl Queue {
         self.wake.notify_one();
     }
 
+    /// Tells everybody who waits that the store fails. What they brought stays queued.
+    pub(crate) fn fail_waiters(&self, error: &LogError) {
+        let mut state = self.lock();
+        state.senders.clear();
+        state.waiting.waiting = 0;
+        state.waiting.one_sender = 0;
+        state.waiting.urgent = state.closed;
+        let ticket = std::mem::replace(&mut state.ticket, watch::Sender::new(None));
+        drop(state);
+        ticket.send_replace(Some(Err(error.clone())));
+    }
+
     pub(crate) fn waiting(&self) -> (Waiting, bool) {
         let state = self.lock();
         (state.waiting, state.closed)

@@ -53,10 +53,13 @@ impl Writer {
                         && taken.changes.is_empty()
                         && taken.cursors.is_empty()
                         && taken.seen.is_empty();
-                    if !empty && !self.commit(taken).await {
-                        return;
-                    }
-                    if closed && empty {
+                    if empty {
+                        // Somebody only wanted to know that all before is on disk: it is.
+                        taken.ticket.send_replace(Some(Ok(())));
+                        if closed {
+                            return;
+                        }
+                    } else if !self.commit(taken).await {
                         return;
                     }
                 }
@@ -101,6 +104,7 @@ impl Writer {
                 Err(error) => {
                     tracing::error!(%error, readings = commit.readings(), "a commit failed");
                     self.failing.store(Some(Arc::new(error.clone())));
+                    self.queue.fail_waiters(&error);
                     taken.ticket.send_if_modified(|ended| {
                         let first = ended.is_none();
                         if first {

@@ -82,3 +82,19 @@ async fn a_trickle_is_gathered_once_its_budget_is_spent() {
     assert!((15.0..=25.0).contains(&rate), "{rate} commits a second");
     gateway.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn changes_by_hand_are_refused_while_the_store_fails_and_nothing_of_them_is_done() {
+    let (gateway, _) = start("refuses").await;
+    let memory = Memory::named("refuses");
+    let who = iot_core::domain::Principal::local();
+    gateway.submit(numbers("attic", noon().as_millis(), 1)).await.unwrap();
+    memory.fail(Fault::Before(LogErrorKind::Full));
+    assert!(gateway.submit(numbers("attic", noon().as_millis() + 1, 1)).await.is_err());
+    let edit: iot_core::gateway::DeviceEdit = serde_json::from_str(r#"{"name":"Attic"}"#).unwrap();
+    let refused = gateway.edit_device(&who, &super::device("attic"), edit).await;
+    assert!(matches!(refused, Err(iot_core::gateway::EditError::Full(_))), "{refused:?}");
+    assert_eq!(gateway.device(&super::device("attic")).unwrap().device.name, None);
+    memory.fail(Fault::None);
+    gateway.stop().await;
+}

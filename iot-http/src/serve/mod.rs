@@ -4,7 +4,7 @@
 //! - Out: requests to the router
 //! - Bound: 512 connections of this layer, upgraded ones included
 //! - When full: the next connections wait in the kernel's backlog
-//! - Counter: none; `iot_http_connections` shows how many there are
+//! - Counter: none; the kernel counts its own (`ListenOverflows`)
 
 mod connection;
 mod control;
