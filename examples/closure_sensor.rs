@@ -39,9 +39,9 @@ async fn main() -> anyhow::Result<()> {
     let no = sensor.ok_or_else(|| anyhow::anyhow!("counter.n was just read"))?.sensor.no;
     gateway.stop().await;
 
-    let gateway = Gateway::builder().store("sqlite:iot.db").data_dir(
-        std::env::args().nth(1).unwrap_or_else(|| "data-example".to_owned()),
-    );
+    let gateway = Gateway::builder()
+        .store("sqlite:iot.db")
+        .data_dir(std::env::args().nth(1).unwrap_or_else(|| "data-example".to_owned()));
     let gateway = gateway.start().await?;
     let page = gateway.history().raw(no, TimeRange::ALL, None, 1000).await?;
     say(&format!("{} readings on file", page.points.len()));

@@ -1,9 +1,7 @@
 //! A Rust type or a closure as a plugin kind.
 
 use std::fmt;
-use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,12 +13,9 @@ use crate::domain::{
     Batch, DeviceId, DeviceSpec, IdError, KindName, SensorKey, SensorSpec, Value, ValueType,
 };
 use crate::port::{
-    ConfigError, DynPlugin, KindInfo, OpenCx, OpenError, Plugin, PluginKind, PollError,
+    ConfigError, DynPlugin, KindInfo, OpenCx, OpenError, Opening, Plugin, PluginKind, PollError,
 };
 use crate::schema::{self, Checker};
-
-type Opening<'a> =
-    Pin<Box<dyn Future<Output = Result<Box<dyn DynPlugin>, OpenError>> + 'a>>;
 
 /// A [`Plugin`] type as a kind: the linked door.
 pub struct Linked<P: Plugin> {
@@ -43,7 +38,10 @@ impl<P: Plugin> Linked<P> {
     /// # Panics
     /// When the type's `KIND` is not a kind's name, which its first test shows.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a constant of the source, seen by any test that runs it")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a constant of the source, seen by any test that runs it"
+    )]
     pub fn new(version: &'static str) -> Self {
         let kind = KindName::parse(P::KIND).expect("Plugin::KIND fits its rule");
         let schema = schema::of::<P::Config>();

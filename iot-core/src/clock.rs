@@ -49,7 +49,10 @@ impl SystemClock {
         let ms = monotonic_us / 1000;
         let last = self.checked_ms.load(Ordering::Relaxed);
         if ms - last >= 5_000
-            && self.checked_ms.compare_exchange(last, ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            && self
+                .checked_ms
+                .compare_exchange(last, ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
         {
             self.service.store(service_says_synced(), Ordering::Relaxed);
         }
@@ -64,9 +67,9 @@ fn has_hardware_clock() -> bool {
     // A guest gets its wall clock from the hypervisor, which shows among the clock sources.
     std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/available_clocksource")
         .is_ok_and(|names| {
-            names.split_whitespace().any(|n| {
-                n == "kvm-clock" || n == "xen" || n.starts_with("hyperv_clocksource")
-            })
+            names
+                .split_whitespace()
+                .any(|n| n == "kvm-clock" || n == "xen" || n.starts_with("hyperv_clocksource"))
         })
 }
 
@@ -102,8 +105,8 @@ impl Clock for SystemClock {
         let monotonic_us = micros(self.start.elapsed());
         let newest = Timestamp::from_micros(self.newest.load(Ordering::Relaxed));
         let plausible = wall > BUILT_AFTER && wall.plus(Duration::from_secs(1)) > newest;
-        let synced = self.always
-            || (plausible && (self.hardware || self.service_synced(monotonic_us)));
+        let synced =
+            self.always || (plausible && (self.hardware || self.service_synced(monotonic_us)));
         Reckoning { wall, monotonic_us, synced, boot: self.boot }
     }
 

@@ -83,7 +83,9 @@ pub enum GridError {
     #[error("tz={0:?} is not a zone of the time zone database, as Europe/Berlin")]
     Zone(String),
     /// The range holds too many steps.
-    #[error("the range holds more than {MOST_EDGES} steps; ask for a shorter range or a longer step")]
+    #[error(
+        "the range holds more than {MOST_EDGES} steps; ask for a shorter range or a longer step"
+    )]
     TooMany,
     /// The range leaves the years that the calendar knows.
     #[error("the range leaves the years 1 to 9999")]
@@ -115,9 +117,9 @@ impl Every {
                     .increment(15)
                     .mode(jiff::RoundMode::Trunc),
             ),
-            Self::Hour => {
-                at.round(jiff::ZonedDateTimeRound::new().smallest(Unit::Hour).mode(jiff::RoundMode::Trunc))
-            }
+            Self::Hour => at.round(
+                jiff::ZonedDateTimeRound::new().smallest(Unit::Hour).mode(jiff::RoundMode::Trunc),
+            ),
             Self::Day => at.start_of_day(),
             Self::Week => {
                 let back = i64::from(at.weekday().to_monday_zero_offset());
@@ -190,10 +192,7 @@ mod tests {
             else {
                 panic!("edges")
             };
-            edges
-                .windows(2)
-                .map(|w| w[1].since(w[0]).as_secs() / 3600)
-                .collect::<Vec<_>>()
+            edges.windows(2).map(|w| w[1].since(w[0]).as_secs() / 3600).collect::<Vec<_>>()
         };
         assert_eq!(hours("2025-03-29T12:00:00Z", "2025-03-31T12:00:00Z"), [24, 23, 24]);
         assert_eq!(hours("2025-10-25T12:00:00Z", "2025-10-27T12:00:00Z"), [24, 25, 24]);

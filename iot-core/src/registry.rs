@@ -260,7 +260,8 @@ pub fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     match nearest {
         Some((_, nearest)) => format!("did you mean {nearest}?"),
         None if known.is_empty() => {
-            "none is linked: name the crate that brings it, as in `use iot_plugins as _;`".to_owned()
+            "none is linked: name the crate that brings it, as in `use iot_plugins as _;`"
+                .to_owned()
         }
         None => format!("known are {}", known.join(", ")),
     }

@@ -44,7 +44,9 @@ pub(crate) async fn run(long: Duration) -> anyhow::Result<String> {
             while let Some(Ok(message)) = socket.next().await {
                 let at = Instant::now();
                 let Message::Text(text) = message else { continue };
-                if text.contains(r#""snapshot""#) && let Some(ready) = ready.take() {
+                if text.contains(r#""snapshot""#)
+                    && let Some(ready) = ready.take()
+                {
                     // The other side is gone only when the whole bench is.
                     drop(ready.send(()));
                 }
@@ -79,7 +81,12 @@ pub(crate) async fn run(long: Duration) -> anyhow::Result<String> {
     }
     running.stop().await;
     took.sort();
-    anyhow::ensure!(took.len() >= sent.len() * SOCKETS * 99 / 100, "{} of {} came", took.len(), sent.len() * SOCKETS);
+    anyhow::ensure!(
+        took.len() >= sent.len() * SOCKETS * 99 / 100,
+        "{} of {} came",
+        took.len(),
+        sent.len() * SOCKETS
+    );
     let at = |share: usize| took[took.len() * share / 100];
     Ok(format!("p50 {:.2?}, p99 {:.2?}, max {:.2?}", at(50), at(99), took[took.len() - 1]))
 }

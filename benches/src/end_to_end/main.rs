@@ -22,7 +22,11 @@ struct Row {
 }
 
 const ROWS: [Row; 9] = [
-    Row { name: "durable", what: "plugin to durable row, 1,000 sensors in turn", bar: ">= 200,000 readings/s" },
+    Row {
+        name: "durable",
+        what: "plugin to durable row, 1,000 sensors in turn",
+        bar: ">= 200,000 readings/s",
+    },
     Row { name: "bytes_1", what: "written a reading, 1 a commit", bar: "B" },
     Row { name: "bytes_100", what: "written a reading, 100 a commit", bar: "B" },
     Row { name: "bytes_1000", what: "written a reading, 1,000 a commit", bar: "B" },

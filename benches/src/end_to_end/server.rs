@@ -91,7 +91,10 @@ pub(crate) fn idle() -> anyhow::Result<String> {
     Ok(format!("{:.1} MB resident, binary {:.1} MB", most as f64 / 1024.0, size as f64 / 1e6))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a bench watches a process from outside, by the second")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bench watches a process from outside, by the second"
+)]
 fn pause() {
     std::thread::sleep(Duration::from_secs(1));
 }

@@ -213,6 +213,20 @@ describe("the live link", () => {
     expect(useReadings().get("host.cpu")?.value).toBe(6);
   });
 
+  it("gives a chart each reading once, whatever repeats it, and late ones too", async () => {
+    await live();
+    const heard: number[] = [];
+    useReadings().tap("host.cpu", (reading) => heard.push(reading.ts));
+    const say = (ts: number) => newest().says({ type: "readings", at: "p", readings: [{ device_id: "host", key: "cpu", ts, value: 1 }] });
+    say(3_000);
+    newest().says({ type: "device", device: { ...host, sensors: [sensor("cpu", 1, 3_000)] } });
+    newest().says({ type: "snapshot", id: 9, at: "p", devices: [host], readings: [{ device_id: "host", key: "cpu", ts: 2_500, value: 1 }] });
+    say(3_000);
+    say(2_700);
+    newest().says({ type: "device", device: { ...host, sensors: [sensor("cpu", 1, 4_000)] } });
+    expect(heard).toEqual([3_000, 2_700, 4_000]);
+  });
+
   it("keeps a device's sensors when a change comes without them, and forgets a device that is gone", async () => {
     await live();
     newest().says({ type: "device", device: { device_id: "host", state: "stale" } });

@@ -68,10 +68,10 @@ export const useConnection = defineStore("connection", () => {
     switch (message.type) {
       case "snapshot":
         message.devices?.forEach(devices.put);
-        if (message.readings) readings.foldAll(message.readings);
+        if (message.readings) readings.foldAll(message.readings, false);
         break;
       case "readings":
-        readings.foldAll(message.readings);
+        readings.foldAll(message.readings, true);
         break;
       case "device":
         devices.put(message.device);

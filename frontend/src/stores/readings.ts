@@ -28,14 +28,19 @@ export const useReadings = defineStore("readings", () => {
   const dirty = new Set<string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  function fold(sensorId: string, wire: Latest): void {
+  /** `streamed`: one reading of the stream, that counts even when it comes late; else just what is latest. */
+  function fold(sensorId: string, wire: Latest, streamed = false): void {
     const reading = fromWire(wire);
     if (Number.isNaN(reading.ts)) return;
-    taps.get(sensorId)?.forEach((tap) => {
-      tap(reading);
-    });
     const known = latest.get(sensorId);
-    if (known !== undefined && known.ts > reading.ts) return;
+    if (known?.ts === reading.ts) return;
+    const late = known !== undefined && known.ts > reading.ts;
+    if (streamed || !late) {
+      taps.get(sensorId)?.forEach((tap) => {
+        tap(reading);
+      });
+    }
+    if (late) return;
     latest.set(sensorId, reading);
     if (cells.has(sensorId)) {
       dirty.add(sensorId);
@@ -43,8 +48,8 @@ export const useReadings = defineStore("readings", () => {
     }
   }
 
-  function foldAll(readings: readonly WireReading[]): void {
-    for (const reading of readings) fold(`${reading.device_id}.${reading.key}`, reading);
+  function foldAll(readings: readonly WireReading[], streamed: boolean): void {
+    for (const reading of readings) fold(`${reading.device_id}.${reading.key}`, reading, streamed);
   }
 
   function flush(): void {

@@ -118,7 +118,9 @@ impl SettingKey {
             Self::DiskCap => match value {
                 Json::Null => Ok(()),
                 Json::Number(n) if n.as_u64().is_some_and(|b| b >= 64 << 20) => Ok(()),
-                _ => Err("must be null or a number of bytes, 67108864 (64 MiB) at least".to_owned()),
+                _ => {
+                    Err("must be null or a number of bytes, 67108864 (64 MiB) at least".to_owned())
+                }
             },
         }
     }

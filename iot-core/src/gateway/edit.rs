@@ -55,7 +55,6 @@ impl From<LogError> for EditError {
 }
 
 /// Tells "leave it" (missing) from "clear it" (`null`).
-#[expect(clippy::option_option, reason = "missing and null mean different things in a PATCH")]
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     d: D,
 ) -> Result<Option<Option<T>>, D::Error> {
@@ -65,7 +64,6 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 /// What to change of a device. What is missing is left, `null` clears.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "missing and null mean different things in a PATCH")]
 pub struct DeviceEdit {
     /// A name for people, up to 64 characters.
     #[serde(default, deserialize_with = "given")]
@@ -84,7 +82,6 @@ pub struct DeviceEdit {
 /// What to change of a sensor. What is missing is left, `null` clears.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "missing and null mean different things in a PATCH")]
 pub struct SensorEdit {
     /// A name for people, up to 64 characters.
     #[serde(default, deserialize_with = "given")]
@@ -212,7 +209,10 @@ impl Handle {
         checked(errors)?;
         self.writable()?;
         if self.device(&new.device_id).is_some() {
-            return Err(EditError::Conflict(format!("there is a device {} already", new.device_id)));
+            return Err(EditError::Conflict(format!(
+                "there is a device {} already",
+                new.device_id
+            )));
         }
         let mut spec = DeviceSpec::new(new.device_id.as_str());
         spec.name = new.name;
@@ -320,7 +320,11 @@ impl Handle {
     ) -> Result<Arc<SensorView>, EditError> {
         let mut errors = Vec::new();
         check_text(&mut errors, "/name", edit.name.as_ref().and_then(Option::as_deref));
-        check_text(&mut errors, "/display_unit", edit.display_unit.as_ref().and_then(Option::as_deref));
+        check_text(
+            &mut errors,
+            "/display_unit",
+            edit.display_unit.as_ref().and_then(Option::as_deref),
+        );
         check_text(&mut errors, "/class", edit.class.as_ref().and_then(Option::as_deref));
         if edit.precision.flatten().is_some_and(|p| p > 10) {
             errors.push(ConfigError::at("/precision", "must lie between 0 and 10"));

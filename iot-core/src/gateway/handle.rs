@@ -24,8 +24,8 @@ use crate::pipeline::{
     catalogue::Catalogue,
 };
 use crate::port::{
-    Access, Clock, CursorName, History, LogError, LogErrorKind, PluginHost, Receipt, Reckoning, Registry, Store,
-    SubmitError,
+    Access, Clock, CursorName, History, LogError, LogErrorKind, PluginHost, Receipt, Reckoning,
+    Registry, Store, SubmitError,
 };
 use crate::registry::hint;
 use crate::schema::Checker;
@@ -243,7 +243,9 @@ impl Handle {
                     return Err(CommandError::Params(errors));
                 }
             }
-            Err(error) => tracing::warn!(%device, command = name, %error, "a command's schema is not one"),
+            Err(error) => {
+                tracing::warn!(%device, command = name, %error, "a command's schema is not one")
+            }
         }
         if let Some(error) = self.shared.failing.load_full() {
             return Err(match error.kind {
@@ -272,8 +274,7 @@ impl Handle {
                 return same(&on_file, &record);
             }
         }
-        let record =
-            self.shared.dispatcher.request(record, view.device.home.clone()).await?;
+        let record = self.shared.dispatcher.request(record, view.device.home.clone()).await?;
         let target = format!("device:{}", record.device_id);
         self.audit(who, "command", &target, "done", Some(format!("{} {}", record.name, record.id)))
             .await;
@@ -282,10 +283,10 @@ impl Handle {
 
     /// Waits until a command is over; its deadline bounds that. None for one that is not known.
     pub async fn command_over(&self, id: &CommandId) -> Option<CommandRecord> {
-        if let Some(mut open) = self.shared.dispatcher.watch(id) {
-            if let Ok(over) = open.wait_for(|record| record.state.is_over()).await {
-                return Some(over.clone());
-            }
+        if let Some(mut open) = self.shared.dispatcher.watch(id)
+            && let Ok(over) = open.wait_for(|record| record.state.is_over()).await
+        {
+            return Some(over.clone());
         }
         self.shared.store.registry.command(id).await.ok().flatten()
     }

@@ -62,12 +62,7 @@ impl Deref for Running {
 
 impl Running {
     pub(super) fn new(handle: Handle, tasked: Tasked) -> Self {
-        Self {
-            handle,
-            tasked,
-            layers: JoinSet::new(),
-            layers_stop: CancellationToken::new(),
-        }
+        Self { handle, tasked, layers: JoinSet::new(), layers_stop: CancellationToken::new() }
     }
 
     /// A handle that can be kept and cloned.
@@ -126,7 +121,9 @@ impl Running {
                 while let Some(ended) = self.layers.join_next().await {
                     match ended {
                         Ok((_, Ok(()))) => {}
-                        Ok((layer, Err(error))) => tracing::warn!(layer, %error, "a layer ended badly"),
+                        Ok((layer, Err(error))) => {
+                            tracing::warn!(layer, %error, "a layer ended badly")
+                        }
                         Err(error) => tracing::error!(%error, "a layer ended badly"),
                     }
                 }

@@ -43,7 +43,9 @@ impl Handle {
                     }
                 )));
             }
-            if !value.is_null() && let Err(detail) = key.check(value) {
+            if !value.is_null()
+                && let Err(detail) = key.check(value)
+            {
                 errors.push(ConfigError::at(format!("/{}", key.word()), detail));
             }
         }

@@ -66,7 +66,9 @@ pub enum StartError {
     #[error(transparent)]
     Layer(#[from] LayerError),
     /// There are instances and nothing to run them.
-    #[error("there are instances and no plugin host is linked; name the crate that brings one, as in `use iot_plugins as _;`")]
+    #[error(
+        "there are instances and no plugin host is linked; name the crate that brings one, as in `use iot_plugins as _;`"
+    )]
     NoHost,
     /// A name given to the builder does not fit.
     #[error(transparent)]
@@ -100,10 +102,8 @@ impl Builder {
                 Some(kind) => kind.clone(),
                 None => self.find_kind(&registered, &record.kind)?,
             };
-            kind.validate(&record.config).map_err(|error| StartError::Instance {
-                instance: record.name.clone(),
-                error,
-            })?;
+            kind.validate(&record.config)
+                .map_err(|error| StartError::Instance { instance: record.name.clone(), error })?;
         }
         for layer in &self.layers {
             layer

@@ -146,8 +146,7 @@ impl Bus {
     pub(crate) fn resume(self: &Arc<Self>, since: Position) -> Option<Subscription> {
         let watch = self.end.subscribe();
         let ring = self.lock();
-        let usable =
-            since.start == self.start && (ring.first..=ring.end()).contains(&since.at);
+        let usable = since.start == self.start && (ring.first..=ring.end()).contains(&since.at);
         let seen = ring.before(since.at);
         drop(ring);
         usable.then(|| Subscription { bus: self.clone(), at: since.at, seen, watch })

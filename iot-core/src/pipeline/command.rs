@@ -261,7 +261,9 @@ impl One {
         if self.left(&record).is_zero() {
             return (record, Outcome::Refused("its deadline had passed before it was sent".into()));
         }
-        let Some(sent) = record.sent() else { return (record, Outcome::TimedOut { may_have_run: true }) };
+        let Some(sent) = record.sent() else {
+            return (record, Outcome::TimedOut { may_have_run: true });
+        };
         if !persist(&self.queue, sent.clone()).await {
             return (record, Outcome::TimedOut { may_have_run: false });
         }

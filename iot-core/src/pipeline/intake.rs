@@ -158,7 +158,10 @@ impl Intake {
             };
             // A sensor's type is that of its first value: without one there is nothing to make.
             let Some(value) = sample.value.clone() else {
-                self.refuse(pass, if known { Refusal::UnknownSensor } else { Refusal::UnknownDevice });
+                self.refuse(
+                    pass,
+                    if known { Refusal::UnknownSensor } else { Refusal::UnknownDevice },
+                );
                 continue;
             };
             if !known {

@@ -114,7 +114,8 @@ mod tests {
     fn many_in_flight_commit_at_once_and_cost_no_budget() {
         let now = Instant::now();
         let mut policy = Policy::new(Wear::Ssd, now);
-        let many = Waiting { waiting: 8, one_sender: 8, readings: 8, oldest: Some(now), urgent: false };
+        let many =
+            Waiting { waiting: 8, one_sender: 8, readings: 8, oldest: Some(now), urgent: false };
         for _ in 0..10_000 {
             assert_eq!(policy.decide(now, &many), Verdict::Now);
         }

@@ -22,8 +22,8 @@ pub use log::{
     LogPage, Logged, Removed,
 };
 pub use plugin::{
-    AnnounceError, Asked, ConfigError, Desk, DynPlugin, KindInfo, OpenCx, OpenError, Plugin,
-    PluginKind, PollError, Receipt, Retry, Schedule, SubmitError, Turn, TurnSource, Turns,
+    AnnounceError, Asked, ConfigError, Desk, DynPlugin, KindInfo, OpenCx, OpenError, Opening,
+    Plugin, PluginKind, PollError, Receipt, Retry, Schedule, SubmitError, Turn, TurnSource, Turns,
 };
 pub use registry::{Page, Registry, RegistryError, StoredDevice};
 pub use store::{Keeper, Store, StoreError, StoreOptions, Synchronous, Usage};

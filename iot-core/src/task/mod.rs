@@ -7,10 +7,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Spawns a task whose owner keeps the handle, and awaits or aborts it.
-#[expect(clippy::disallowed_methods, reason = "the one place that spawns; the owner gets the handle")]
-pub fn spawn<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> JoinHandle<T> {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that spawns; the owner gets the handle"
+)]
+pub fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(work)
 }
 

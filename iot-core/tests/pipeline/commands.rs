@@ -138,10 +138,7 @@ async fn what_is_wrong_with_a_command_is_said() {
     let (gateway, _) = start("wrong").await;
     let who = Principal::local();
     let no_device = CommandRequest { device: device("nobody"), ..request("a", "set") };
-    assert!(matches!(
-        gateway.command(&who, no_device).await,
-        Err(CommandError::UnknownDevice(_))
-    ));
+    assert!(matches!(gateway.command(&who, no_device).await, Err(CommandError::UnknownDevice(_))));
     let error = gateway.command(&who, request("a", "sett")).await.unwrap_err();
     assert!(error.to_string().contains("did you mean set?"), "{error}");
     let params = CommandRequest { params: json!({"to": -1, "x": 1}), ..request("a", "set") };
@@ -160,7 +157,8 @@ async fn a_command_that_was_sent_when_the_process_died_may_have_run_and_is_not_r
     let (gateway, pump) = start("died").await;
     let who = Principal::local();
     let record = gateway.command(&who, request("hang", "hang")).await.unwrap();
-    while gateway.registry().command(&record.id).await.unwrap().unwrap().state != CommandState::Sent {
+    while gateway.registry().command(&record.id).await.unwrap().unwrap().state != CommandState::Sent
+    {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     drop(gateway);

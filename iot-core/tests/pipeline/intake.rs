@@ -165,7 +165,8 @@ async fn a_clock_in_1970_keeps_readings_marks_them_and_corrects_them_later() {
 async fn a_silent_device_becomes_stale_and_comes_back() {
     let (gateway, _) = start("stale").await;
     gateway.submit(numbers("attic", noon().as_millis(), 1)).await.unwrap();
-    let state = |gateway: &iot_core::gateway::Running| gateway.device(&device("attic")).unwrap().state;
+    let state =
+        |gateway: &iot_core::gateway::Running| gateway.device(&device("attic")).unwrap().state;
     assert_eq!(state(&gateway), iot_core::domain::DeviceState::Online);
     tokio::time::sleep(std::time::Duration::from_secs(602)).await;
     assert_eq!(state(&gateway), iot_core::domain::DeviceState::Stale);

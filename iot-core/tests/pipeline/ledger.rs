@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use iot_core::port::LogErrorKind;
 use iot_core::gateway::StoreState;
+use iot_core::port::LogErrorKind;
 use iot_testkit::memory::{Fault, Memory};
 
 use super::{noon, numbers, start};

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use iot_core::domain::{InstanceName, InstanceRecord, KindName, Origin, SettingKey};
-use iot_core::gateway::{EditError, Gateway, StartError};
 use iot_core::domain::{Principal, SettingSource};
+use iot_core::gateway::{EditError, Gateway, StartError};
 use iot_core::port::{Layer, LayerCx, LayerError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;

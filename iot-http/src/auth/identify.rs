@@ -26,7 +26,7 @@ fn is_guarded(path: &str) -> bool {
 }
 
 /// Whether this is a handshake of a WebSocket: it may sign in by its first message.
-pub(crate) fn wants_socket(method: &Method, headers: &HeaderMap) -> bool {
+fn wants_socket(method: &Method, headers: &HeaderMap) -> bool {
     let upgrade = headers.get(header::UPGRADE).and_then(|v| v.to_str().ok());
     method == Method::GET && upgrade.is_some_and(|v| v.eq_ignore_ascii_case("websocket"))
 }

@@ -7,5 +7,5 @@ mod rule;
 
 pub(crate) use brake::Brake;
 pub(crate) use cookie::{clear, set};
-pub(crate) use identify::{Presented, identify, wants_socket};
+pub(crate) use identify::{Presented, identify};
 pub(crate) use rule::enforce;

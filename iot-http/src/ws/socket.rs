@@ -215,7 +215,7 @@ impl Socket {
         }
     }
 
-    async fn refuse(&self, wire: &mut Wire, id: Option<u64>, why: &Problem) -> Result<(), End> {
+    async fn refuse(&mut self, wire: &mut Wire, id: Option<u64>, why: &Problem) -> Result<(), End> {
         self.app.counters.problem(why.kind);
         wire.send([message::error(id, why)]).await
     }
@@ -261,7 +261,7 @@ impl Socket {
 
     /// Gives one subscription what it missed, up to where the socket stands.
     async fn catch_up(
-        &self,
+        &mut self,
         wire: &mut Wire,
         alone: &Wishes,
         mut resumed: Subscription,

@@ -13,9 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use iot_core::domain::{
-    Command, CommandId, DeviceId, InstanceName, Outcome, SensorKey, State,
-};
+use iot_core::domain::{Command, CommandId, DeviceId, InstanceName, Outcome, SensorKey, State};
 use iot_core::port::{Asked, OpenCx, OpenError, PluginKind, Retry, Turn, Turns};
 use iot_core::schema::Checker;
 use serde_json::{Map, Value as Json};

@@ -59,7 +59,9 @@ impl History for Memory {
                 None if full => {
                     return Ok(BucketPage { buckets, next: Some(Resume(point.ts)) });
                 }
-                None => buckets.push(Bucket { start, count: 1, sum: n, min: n, max: n, last: value }),
+                None => {
+                    buckets.push(Bucket { start, count: 1, sum: n, min: n, max: n, last: value })
+                }
             }
         }
         Ok(BucketPage { buckets, next: None })
@@ -75,9 +77,9 @@ impl History for Memory {
 
     async fn latest(&self) -> Result<Vec<(SensorNo, Point)>, HistoryError> {
         let sensors: Vec<SensorNo> = self.lock().sensors.values().map(|s| s.no).collect();
-        let newest = sensors.into_iter().filter_map(|no| {
-            self.by_time(no).pop_last().map(|(_, point)| (no, point))
-        });
+        let newest = sensors
+            .into_iter()
+            .filter_map(|no| self.by_time(no).pop_last().map(|(_, point)| (no, point)));
         Ok(newest.collect())
     }
 }

@@ -45,7 +45,8 @@ impl Log for Memory {
             if readings.len() == limit {
                 break;
             }
-            let corrected = |l: &Logged| Logged { point: contents.corrected(&l.point), ..l.clone() };
+            let corrected =
+                |l: &Logged| Logged { point: contents.corrected(&l.point), ..l.clone() };
             readings.extend(slot.as_ref().map(corrected));
             next += 1;
         }
@@ -165,7 +166,8 @@ impl Contents {
         let inside = |logged: &Logged| {
             logged.sensor == sensor && range.contains(self.corrected(&logged.point).ts)
         };
-        let found = self.log.iter().enumerate().filter(|(_, slot)| slot.as_ref().is_some_and(inside));
+        let found =
+            self.log.iter().enumerate().filter(|(_, slot)| slot.as_ref().is_some_and(inside));
         let found: Vec<usize> = found.map(|(n, _)| n).collect();
         for n in found {
             if self.log[n].take().is_some() {

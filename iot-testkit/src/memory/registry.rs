@@ -12,7 +12,12 @@ use super::Memory;
 type Read<T> = Result<T, RegistryError>;
 
 /// A page of a list, newest first; the key is the place in the list.
-fn page<T: Clone>(all: &[T], after: Option<i64>, limit: usize, fits: impl Fn(&T) -> bool) -> Page<T> {
+fn page<T: Clone>(
+    all: &[T],
+    after: Option<i64>,
+    limit: usize,
+    fits: impl Fn(&T) -> bool,
+) -> Page<T> {
     let end = after.and_then(|n| usize::try_from(n).ok()).unwrap_or(all.len()).min(all.len());
     let mut found = all[..end].iter().enumerate().rev().filter(|(_, item)| fits(item));
     let items: Vec<(usize, T)> = found.by_ref().take(limit).map(|(n, i)| (n, i.clone())).collect();

@@ -12,12 +12,10 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use crate::domain::{Device, DeviceId, DeviceState, Point, Sensor, SensorId, SensorKey, Timestamp};
 use crate::pipeline::bus::{Bus, Live};
 use crate::pipeline::latest::Latest;
 use crate::pipeline::queue::{Queue, Ticket};
-use crate::domain::{
-    Device, DeviceId, DeviceState, Point, Sensor, SensorId, SensorKey, Timestamp,
-};
 use crate::port::{Change, StoredDevice};
 
 /// How many there may be.

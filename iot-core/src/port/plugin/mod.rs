@@ -33,7 +33,10 @@ async fn within(time_left: Duration, work: impl Future<Output = Outcome>) -> Opt
 /// Most plugins are polled: they implement `open` and `poll`, and the host keeps the schedule, the
 /// time limit and the counters. One that must push overrides `run` and selects on
 /// [`Turns::next`] and its own source.
-#[expect(async_fn_in_trait, reason = "the futures stay on their instance's thread, so need no Send")]
+#[expect(
+    async_fn_in_trait,
+    reason = "the futures stay on their instance's thread, so need no Send"
+)]
 pub trait Plugin: Sized + 'static {
     /// The name of its kind.
     const KIND: &'static str;
@@ -128,6 +131,9 @@ pub struct KindInfo {
     pub restartable: bool,
 }
 
+/// A future that opens a plugin; like the plugin, it never leaves its thread.
+pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn DynPlugin>, OpenError>> + 'a>>;
+
 /// A kind of plugin, whatever door it comes through. Crosses threads.
 pub trait PluginKind: Send + Sync {
     /// What is known of it without running it.
@@ -143,9 +149,5 @@ pub trait PluginKind: Send + Sync {
     ///
     /// # Errors
     /// When it cannot, with whether trying again may help.
-    fn open<'a>(
-        &'a self,
-        config: Json,
-        cx: OpenCx,
-    ) -> Pin<Box<dyn Future<Output = Result<Box<dyn DynPlugin>, OpenError>> + 'a>>;
+    fn open<'a>(&'a self, config: Json, cx: OpenCx) -> Opening<'a>;
 }
