@@ -35,6 +35,13 @@ pub(crate) const CURL: Program = Program {
     package: "curl",
     purpose: "tests speak to the server as a script would",
 };
+/// A clock that tests set.
+pub(crate) const FAKETIME: Program = Program {
+    name: "faketime",
+    commands: &["faketime"],
+    package: "faketime",
+    purpose: "tests start the server with the clock in 1970",
+};
 /// A browser.
 pub(crate) const CHROMIUM: Program = Program {
     name: "chromium",

@@ -6,13 +6,13 @@ use anyhow::Result;
 
 use crate::cargo::{PROFILE, cargo};
 use crate::page;
-use crate::programs::{self, CHROMIUM, CURL, NODE, NPM, SQLITE3};
+use crate::programs::{self, CHROMIUM, CURL, FAKETIME, NODE, NPM, SQLITE3};
 use crate::steps::{self, Ending, Step};
 use crate::tier::Tier;
 
 /// Programs, page, Rust, examples in the documentation.
 pub(crate) fn run(root: &Path, tier: Tier, install: bool) -> Result<Ending> {
-    if !programs::ensure_present(&[SQLITE3, CURL, CHROMIUM, NODE, NPM], install)? {
+    if !programs::ensure_present(&[SQLITE3, CURL, FAKETIME, CHROMIUM, NODE, NPM], install)? {
         return Ok(Ending::ProgramsMissing);
     }
 

@@ -6,7 +6,7 @@ use iot_core::domain::{SettingKey, SettingSource};
 use serde_json::Value as Json;
 
 use super::env::Environment;
-use super::fault::{Fault, Place};
+use super::fault::Fault;
 use super::file;
 use super::keys::{KEYS, LISTS};
 use super::model::Config;
