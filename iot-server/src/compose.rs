@@ -12,7 +12,7 @@ use iot_plugins as _;
 use iot_storage as _;
 use serde_json::Value as Json;
 
-use crate::commands::AdminToken;
+use crate::commands::WithAdminToken;
 use crate::config::{Config, Environment, Loaded, model};
 
 /// Where a gateway lives.
@@ -80,7 +80,7 @@ pub(crate) fn gateway(
     for instance in instances {
         builder = builder.instance(instance);
     }
-    Ok(builder.layer(AdminToken::in_folder(&place.data)).layer(http))
+    Ok(builder.layer(WithAdminToken::new(http, &place.data)))
 }
 
 /// The gateway as an operator's command opens it for the moment: no instance runs, nothing but the

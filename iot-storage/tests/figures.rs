@@ -3,6 +3,7 @@
 //! `cargo test -p iot-storage --release --test figures -- --ignored --nocapture` prints the rates.
 
 #![expect(clippy::unwrap_used, reason = "a test fails loudly, in its helpers too")]
+#![expect(clippy::print_stdout, reason = "a measurement prints its figures")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

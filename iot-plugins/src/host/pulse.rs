@@ -19,14 +19,14 @@ pub(crate) struct Pulse {
     busy: Arc<AtomicU64>,
 }
 
-impl Pulse {
+impl Default for Pulse {
     /// A thread that is busy from now on.
-    pub(crate) fn new() -> Self {
-        let pulse = Self { start: Instant::now(), busy: Arc::new(AtomicU64::new(0)) };
-        pulse.busy();
-        pulse
+    fn default() -> Self {
+        Self { start: Instant::now(), busy: Arc::new(AtomicU64::new(1)) }
     }
+}
 
+impl Pulse {
     /// The thread takes up work.
     pub(crate) fn busy(&self) {
         let us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_sleeping_thread_is_fine_and_a_blocked_one_is_seen_at_its_limit() {
-        let pulse = Pulse::new();
+        let pulse = Pulse::default();
         let mut watch = Watch::new(pulse.clone());
         pulse.asleep();
         let mut now = Instant::now();
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_process_that_stood_still_blames_no_thread() {
-        let pulse = Pulse::new();
+        let pulse = Pulse::default();
         let mut watch = Watch::new(pulse);
         let mut now = Instant::now();
         now += watch.look(now, LIMIT).unwrap_err();

@@ -67,8 +67,8 @@ async fn run_once(
             return Some(Failure::Open(OpenError::soon(why)));
         }
     };
-    let worked = Arc::clone(&run.worked);
-    let mut watch = Watch::new(run.pulse.clone());
+    let worked = Arc::clone(&run.signals.worked);
+    let mut watch = Watch::new(run.signals.pulse.clone());
     let failed = loop {
         let again = match watch.look(StdInstant::now(), limits.hang(run.schedule.interval())) {
             Ok(after) => break Some(abandon_hung(instance, run, after)),
@@ -78,6 +78,7 @@ async fn run_once(
             biased;
             ended = &mut run.ended => break ended.unwrap_or_else(|_| lost()),
             () = stop.cancelled() => break end(instance, run, limits.stop).await,
+            () = run.signals.new_interval.notified() => {}
             () = sleep(again) => {}
         }
     };
@@ -102,18 +103,18 @@ fn abandon_hung(instance: &Instance, run: Run, after: Duration) -> Failure {
         ?after,
         "a plugin's thread hung and is abandoned"
     );
-    instance.report.abandon(&run.lease, run.thread, failure.to_string());
+    instance.report.abandon(&run.signals.lease, run.thread, failure.to_string());
     failure
 }
 
 /// Ends a run within its time: first when its turn is done, then in the middle of it, and where it
 /// blocks its thread, without it.
 async fn end(instance: &Instance, mut run: Run, within: Duration) -> Option<Failure> {
-    run.stop.cancel();
+    run.signals.stop.cancel();
     let patience = within.mul_f64(0.75);
     let mut ended = timeout(patience, &mut run.ended).await;
     if ended.is_err() {
-        run.hurry.cancel();
+        run.signals.hurry.cancel();
         ended = timeout(within - patience, &mut run.ended).await;
     }
     match ended {
@@ -133,7 +134,7 @@ async fn end(instance: &Instance, mut run: Run, within: Duration) -> Option<Fail
                 thread = %run.name,
                 "a plugin's thread did not stop in time and is abandoned"
             );
-            instance.report.abandon(&run.lease, run.thread, what);
+            instance.report.abandon(&run.signals.lease, run.thread, what);
         }
     }
     None

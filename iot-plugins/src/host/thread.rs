@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use iot_core::domain::InstanceState;
 use iot_core::port::{OpenCx, OpenError, Schedule, Turns};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -32,17 +32,25 @@ compile_error!("a plugin's panic must end its instance only: build with panic = 
 pub(crate) struct Run {
     pub(crate) thread: JoinHandle<()>,
     pub(crate) name: String,
+    pub(crate) schedule: Schedule,
+    pub(crate) signals: Signals,
+    /// How it ended: none when it was told to.
+    pub(crate) ended: oneshot::Receiver<Option<Failure>>,
+}
+
+/// What passes between a run and its supervisor.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Signals {
     pub(crate) lease: Lease,
     pub(crate) pulse: Pulse,
-    pub(crate) schedule: Schedule,
+    /// The interval is another than it was.
+    pub(crate) new_interval: Arc<Notify>,
+    /// Something worked in this run.
+    pub(crate) worked: Arc<AtomicBool>,
     /// Stop when the turn at hand is done …
     pub(crate) stop: CancellationToken,
     /// … and now even if it is not.
     pub(crate) hurry: CancellationToken,
-    /// Whether something worked in this run.
-    pub(crate) worked: Arc<AtomicBool>,
-    /// How it ended: none when it was told to.
-    pub(crate) ended: oneshot::Receiver<Option<Failure>>,
 }
 
 impl Run {
@@ -51,31 +59,26 @@ impl Run {
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(instance: &Arc<Instance>, limits: &Arc<Limits>) -> io::Result<Self> {
-        let lease = Lease::default();
-        let desk = Arc::new(RunDesk { instance: Arc::clone(instance), lease: lease.clone() });
+        let signals = Signals::default();
+        let lease = signals.lease.clone();
+        let desk = Arc::new(RunDesk { instance: Arc::clone(instance), lease });
         let cx = OpenCx::new(instance.record.name.clone(), instance.kept(), desk.clone());
+        let schedule = cx.schedule.clone();
         let (tell, ended) = oneshot::channel();
         let live = Live {
             instance: Arc::clone(instance),
             limits: Arc::clone(limits),
-            lease: lease.clone(),
             desk,
-            pulse: Pulse::new(),
-            stop: CancellationToken::new(),
-            hurry: CancellationToken::new(),
-            worked: Arc::new(AtomicBool::new(false)),
+            signals: signals.clone(),
         };
         // Linux shows 15 bytes of a thread's name; an instance's name is ASCII.
         let mut name = format!("iot-{}", instance.record.name);
         name.truncate(15);
-        let run = (live.pulse.clone(), live.stop.clone(), live.hurry.clone(), live.worked.clone());
-        let schedule = cx.schedule.clone();
         let thread = std::thread::Builder::new()
             .name(name.clone())
             .stack_size(limits.stack)
             .spawn(move || run_and_tell(live, cx, tell))?;
-        let (pulse, stop, hurry, worked) = run;
-        Ok(Self { thread, name, lease, pulse, schedule, stop, hurry, worked, ended })
+        Ok(Self { thread, name, schedule, signals, ended })
     }
 }
 
@@ -83,12 +86,8 @@ impl Run {
 struct Live {
     instance: Arc<Instance>,
     limits: Arc<Limits>,
-    lease: Lease,
     desk: Arc<RunDesk>,
-    pulse: Pulse,
-    stop: CancellationToken,
-    hurry: CancellationToken,
-    worked: Arc<AtomicBool>,
+    signals: Signals,
 }
 
 fn run_and_tell(live: Live, cx: OpenCx, tell: oneshot::Sender<Option<Failure>>) {
@@ -108,7 +107,7 @@ fn run_and_tell(live: Live, cx: OpenCx, tell: oneshot::Sender<Option<Failure>>) 
 }
 
 fn on_runtime(live: Live, cx: OpenCx) -> Option<Failure> {
-    let (busy, asleep) = (live.pulse.clone(), live.pulse.clone());
+    let (busy, asleep) = (live.signals.pulse.clone(), live.signals.pulse.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("iot-plugin-io")
@@ -123,7 +122,7 @@ fn on_runtime(live: Live, cx: OpenCx) -> Option<Failure> {
             return Some(Failure::Open(OpenError::soon(why)));
         }
     };
-    let pulse = live.pulse.clone();
+    let pulse = live.signals.pulse.clone();
     let ended = runtime.block_on(pulse.watch(live.live(cx)));
     // Not waited for: a blocking task of the plugin's own may never end.
     runtime.shutdown_background();
@@ -138,8 +137,8 @@ impl Live {
         let limit = self.limits.open;
         let opened = tokio::select! {
             biased;
-            () = self.lease.ended() => return None,
-            () = self.stop.cancelled() => return None,
+            () = self.signals.lease.ended() => return None,
+            () = self.signals.stop.cancelled() => return None,
             opened = tokio::time::timeout(limit, kind.open(config, cx)) => opened,
         };
         let mut plugin = match opened {
@@ -151,24 +150,24 @@ impl Live {
             }
         };
         let mut turns = Turns::new(Box::new(self.turns(schedule)));
-        self.instance.report.set_by(&self.lease, InstanceState::Running, None);
+        self.instance.report.set_by(&self.signals.lease, InstanceState::Running, None);
         let ran = tokio::select! {
             biased;
-            () = self.lease.ended() => return None,
-            () = self.hurry.cancelled() => Ok(()),
+            () = self.signals.lease.ended() => return None,
+            () = self.signals.hurry.cancelled() => Ok(()),
             ran = plugin.run(&mut turns) => ran,
         };
         drop(turns);
         let state = tokio::select! {
             biased;
-            () = self.lease.ended() => return None,
+            () = self.signals.lease.ended() => return None,
             state = plugin.close() => state,
         };
-        if !state.is_none() && self.lease.holds() {
+        if !state.is_none() && self.signals.lease.holds() {
             self.instance.keep(state);
         }
         match ran {
-            Ok(()) if self.stop.is_cancelled() => None,
+            Ok(()) if self.signals.stop.is_cancelled() => None,
             Ok(()) => Some(Failure::Reopen("the plugin ended by itself".to_owned())),
             Err(error) => Some(Failure::Reopen(error.why)),
         }
@@ -176,19 +175,17 @@ impl Live {
 
     fn turns(&self, schedule: Schedule) -> RunTurns {
         let (queue, commands) = mpsc::channel(self.limits.commands);
-        self.instance.take_commands(queue, &self.lease);
+        self.instance.take_commands(queue, &self.signals.lease);
         RunTurns {
             instance: Arc::clone(&self.instance),
-            lease: self.lease.clone(),
             desk: Arc::clone(&self.desk),
             limits: Arc::clone(&self.limits),
             ticks: Ticks::new(Instant::now(), schedule.interval()),
             schedule,
             commands,
-            stop: self.stop.clone(),
-            pulse: self.pulse.clone(),
+            signals: self.signals.clone(),
+            interval: Schedule::default().interval(),
             back_off: BackOff::new(self.limits.restart),
-            worked: Arc::clone(&self.worked),
             stand: Stand::Fresh,
         }
     }

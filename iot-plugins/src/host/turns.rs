@@ -1,7 +1,7 @@
 //! What an instance is to do next, on its own thread: ticks of its schedule, commands, the end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,14 +9,13 @@ use iot_core::domain::{Batch, InstanceState};
 use iot_core::port::{Desk, PollError, Receipt, Schedule, SubmitError, Turn, TurnSource};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::instance::{Instance, Waiting};
-use super::lease::{Lease, RunDesk};
+use super::lease::RunDesk;
 use super::limits::Limits;
-use super::pulse::Pulse;
 use super::restart::BackOff;
 use super::schedule::{Pause, Ticks};
+use super::thread::Signals;
 
 /// What is shown while the store does not keep up.
 const NO_CREDIT: &str = "out of credit: the store does not keep up, polls are left out";
@@ -25,17 +24,15 @@ const NO_CREDIT: &str = "out of credit: the store does not keep up, polls are le
 #[derive(Debug)]
 pub(crate) struct RunTurns {
     pub(crate) instance: Arc<Instance>,
-    pub(crate) lease: Lease,
-    pub(crate) desk: Arc<RunDesk>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) desk: Arc<RunDesk>,
+    pub(crate) signals: Signals,
     pub(crate) schedule: Schedule,
+    /// The interval that the supervisor goes by.
+    pub(crate) interval: Duration,
     pub(crate) ticks: Ticks,
     pub(crate) commands: mpsc::Receiver<Waiting>,
-    pub(crate) stop: CancellationToken,
-    pub(crate) pulse: Pulse,
     pub(crate) back_off: BackOff,
-    /// Told to the supervisor: something worked in this run.
-    pub(crate) worked: Arc<AtomicBool>,
     pub(crate) stand: Stand,
 }
 
@@ -58,10 +55,15 @@ impl RunTurns {
     /// The plugin comes for its next turn: a sign of life. When it comes for its second and its
     /// first did not fail, what failed before this run is over, for one that only pushes too.
     fn arrives(&mut self) {
-        self.pulse.busy();
+        self.signals.pulse.busy();
+        let interval = self.schedule.interval();
+        if interval != self.interval {
+            self.interval = interval;
+            self.signals.new_interval.notify_one();
+        }
         match self.stand {
             Stand::Fresh => self.stand = Stand::Trying,
-            Stand::Trying if self.lease.holds() => {
+            Stand::Trying if self.signals.lease.holds() => {
                 self.stand = Stand::Well;
                 self.instance.fault(None);
             }
@@ -70,14 +72,14 @@ impl RunTurns {
     }
 
     fn works(&mut self) {
-        self.worked.store(true, Ordering::Relaxed);
+        self.signals.worked.store(true, Ordering::Relaxed);
         if self.stand != Stand::Well {
             if matches!(self.stand, Stand::Failing | Stand::NoCredit) {
                 tracing::info!(instance = %self.instance.record.name, "polls work again");
             }
             self.stand = Stand::Well;
             self.back_off.reset();
-            self.instance.report.set_by(&self.lease, InstanceState::Running, None);
+            self.instance.report.set_by(&self.signals.lease, InstanceState::Running, None);
             self.instance.fault(None);
         }
     }
@@ -90,7 +92,7 @@ impl RunTurns {
         if self.stand != Stand::NoCredit {
             self.stand = Stand::NoCredit;
             let reason = Some(NO_CREDIT.to_owned());
-            self.instance.report.set_by(&self.lease, InstanceState::Running, reason);
+            self.instance.report.set_by(&self.signals.lease, InstanceState::Running, reason);
             tracing::warn!(instance = %self.instance.record.name, "{NO_CREDIT}");
         }
     }
@@ -108,7 +110,7 @@ impl RunTurns {
             self.ticks.pause(Pause::BackOff(Instant::now() + pause));
         }
         let reason = Some(error.why.clone());
-        self.instance.report.set_by(&self.lease, InstanceState::BackingOff, reason);
+        self.instance.report.set_by(&self.signals.lease, InstanceState::BackingOff, reason);
         self.instance.fault(Some(&error.why));
     }
 }
@@ -123,8 +125,8 @@ impl TurnSource for RunTurns {
             let overdue = Instant::now() > due + OVERDUE;
             tokio::select! {
                 biased;
-                () = self.lease.ended() => return Turn::Stop,
-                () = self.stop.cancelled() => return Turn::Stop,
+                () = self.signals.lease.ended() => return Turn::Stop,
+                () = self.signals.stop.cancelled() => return Turn::Stop,
                 Some(waiting) = self.commands.recv(), if !overdue => {
                     if let Some(asked) = waiting.take() {
                         return Turn::Command(asked);
@@ -146,7 +148,7 @@ impl TurnSource for RunTurns {
     }
 
     fn polled(&mut self, polled: Result<Batch, &PollError>) {
-        if !self.lease.holds() {
+        if !self.signals.lease.holds() {
             return;
         }
         match polled {

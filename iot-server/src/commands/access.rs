@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use iot_core::domain::{Principal, Role, Scope, TokenKind, TokenRecord, TokenSecret};
 use iot_core::gateway::{Handle, NewToken};
-use iot_core::port::{Layer, LayerCx, LayerError};
+use iot_core::port::{ConfigError, Layer, LayerCx, LayerError};
 use tokio_util::sync::CancellationToken;
 
 /// The token's name and its file's.
@@ -17,19 +17,21 @@ const FILE: &str = "admin-token";
 /// Rows of the audit looked at in one read.
 const PAGE: usize = 1_000;
 
-/// Makes the API token `admin` once, when the gateway is new, and puts it into a file that only the
-/// gateway's user can read. A token that was revoked is never made again, nor its file.
+/// A layer that serves, and before it does so makes the API token `admin` once, when the gateway is
+/// new, and puts it into a file that only the gateway's user can read. A token that was revoked is
+/// never made again, nor its file.
 ///
-/// It is a layer so that it stands before the one that serves: whoever is told that the gateway is
-/// ready finds the file.
+/// The token is made when the ports are bound and before anything is served: a start that fails
+/// for a taken port leaves none behind, and whoever is told that the gateway is ready finds the file.
 #[derive(Debug)]
-pub(crate) struct AdminToken {
+pub(crate) struct WithAdminToken<L> {
+    layer: L,
     file: PathBuf,
 }
 
-impl AdminToken {
-    pub(crate) fn in_folder(data: &Path) -> Self {
-        Self { file: data.join(FILE) }
+impl<L> WithAdminToken<L> {
+    pub(crate) fn new(layer: L, data: &Path) -> Self {
+        Self { layer, file: data.join(FILE) }
     }
 
     /// An empty file marks a first start that was cut off before its token was written.
@@ -94,13 +96,19 @@ async fn was_made(gateway: &Handle) -> anyhow::Result<bool> {
 }
 
 #[async_trait]
-impl Layer for AdminToken {
+impl<L: Layer> Layer for WithAdminToken<L> {
     fn name(&self) -> &'static str {
-        FILE
+        self.layer.name()
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.layer.validate()
     }
 
     async fn open(&mut self, cx: LayerCx) -> Result<(), LayerError> {
-        self.make(&cx.gateway).await.map_err(|error| LayerError {
+        let gateway = cx.gateway.clone();
+        self.layer.open(cx).await?;
+        self.make(&gateway).await.map_err(|error| LayerError {
             layer: FILE,
             why: format!("{} could not be made: {error:#}", self.file.display()),
             optional: false,
@@ -108,8 +116,7 @@ impl Layer for AdminToken {
     }
 
     async fn run(self: Box<Self>, stop: CancellationToken) -> Result<(), LayerError> {
-        stop.cancelled().await;
-        Ok(())
+        Box::new(self.layer).run(stop).await
     }
 }
 

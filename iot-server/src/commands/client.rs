@@ -78,6 +78,8 @@ impl Api {
         }
         let request = request.body(Full::new(Bytes::from(content)))?;
         let answer = async {
+            // The connection may still be busy with the end of the answer before.
+            self.sender.ready().await?;
             let response = self.sender.send_request(request).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), LARGEST)

@@ -13,7 +13,7 @@ mod unbuilt;
 
 use std::process::ExitCode;
 
-pub(crate) use access::AdminToken;
+pub(crate) use access::WithAdminToken;
 use iot_core::domain::InstanceRecord;
 use iot_core::port::Layer as _;
 use iot_core::registry::Registered;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::fault::{Fault, Place};
 use super::file::{explain, key_of};
-use super::keys::{CONFIG, DATA, Form, KEYS, Key, LISTS, PLUGINS, PREFIX};
+use super::keys::{CONFIG, DATA, Form, KEYS, Key, LISTS, PLUGINS, PREFIX, WORKSHOP};
 use super::model::Config;
 use super::suggest;
 
@@ -36,7 +36,7 @@ impl Environment {
         let mut environment = Self::default();
         let ours: BTreeMap<String, OsString> = variables
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, _)| name.starts_with(PREFIX))
+            .filter(|(name, _)| name.starts_with(PREFIX) && !WORKSHOP.contains(&name.as_str()))
             .collect();
         for (name, value) in ours {
             match name.as_str() {
@@ -129,6 +129,7 @@ mod tests {
             ("IOT_STORAGE__RETENTION_DAYS", "30"),
             ("IOT_DATA", "/srv/iot"),
             ("PATH", "/bin"),
+            ("IOT_PAGE", "off"),
         ])
         .unwrap();
         let expected: toml::Table = toml::from_str(

@@ -73,6 +73,9 @@ pub(crate) const DATA: &str = "IOT_DATA";
 /// The plugins folder, as `--plugins`.
 pub(crate) const PLUGINS: &str = "IOT_PLUGINS";
 
+/// Variables of the build and of test runs, which the program leaves alone.
+pub(crate) const WORKSHOP: [&str; 2] = ["IOT_PAGE", "IOT_TEST_TIER"];
+
 impl Key {
     /// `http.listen`.
     pub(crate) fn path(&self) -> String {

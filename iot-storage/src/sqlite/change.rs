@@ -10,8 +10,21 @@ use iot_core::port::{Change, CursorMove};
 use super::rows::json;
 use super::statement::Script;
 
-/// Adds a change's statement. False for those that have to read first, which are written elsewhere.
-pub(super) fn write(script: &mut Script, change: &Change) -> bool {
+/// Whether a change has to read before it writes; those are written elsewhere.
+pub(super) fn reads(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::RemoveDevice { .. } | Change::RemoveReadings { .. } | Change::CorrectTime(..)
+    )
+}
+
+/// The core has a change that this store does not know yet: the commit must not seem to hold it.
+pub(super) fn unknown(change: &Change) -> sqlx::Error {
+    sqlx::Error::Protocol(format!("the change {change:?} is not known to this store"))
+}
+
+/// Adds a change's statements.
+pub(super) fn write(script: &mut Script, change: &Change) -> Result<(), sqlx::Error> {
     match change {
         Change::PutDevice(device) => put_device(script, device),
         Change::PutSensor(sensor) => put_sensor(script, sensor),
@@ -65,9 +78,9 @@ pub(super) fn write(script: &mut Script, change: &Change) -> bool {
         Change::RemoveCursor(name) => {
             script.add("DELETE FROM cursor WHERE name = ?").bind(name.0.to_string());
         }
-        _ => return false,
+        other => return Err(unknown(other)),
     }
-    true
+    Ok(())
 }
 
 fn put_device(script: &mut Script, device: &Device) {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use iot_core::domain::{BootId, Point, SensorNo, TimeQuality};
 use sqlx::{Row as _, SqliteConnection};
 
+use super::known::Known;
 use super::row::{Corrections, corrected};
 use super::scan::{self, Asked, Rows};
 use super::statement::Script;
-use super::writer::Known;
 use super::{decode, latest};
 
 /// All corrections.

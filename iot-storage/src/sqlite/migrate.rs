@@ -101,3 +101,37 @@ fn backup_path(path: &Path, version: i64) -> PathBuf {
     name.push(format!(".before-{}", version + 1));
     name.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use iot_core::port::Synchronous;
+    use sqlx::Connection as _;
+
+    use super::*;
+    use crate::sqlite::connect;
+
+    #[tokio::test]
+    async fn the_file_is_copied_before_its_schema_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("iot.db");
+        std::fs::write(&path, "").unwrap();
+        let mut connection = connect::writer(&path, Synchronous::Full).await.unwrap();
+        run(&mut connection, &path, true).await.unwrap();
+        sqlx::query("INSERT INTO meta VALUES ('colour', 'blue')")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let copy = folder.path().join("iot.db.before-2");
+        // One that a crash cut short does not stand in the way.
+        std::fs::write(&copy, "half a copy").unwrap();
+        backup(&mut connection, &path, 1).await.unwrap();
+        let mut copied = connect::checkpointer(&copy, Synchronous::Full).await.unwrap();
+        let colour: String =
+            sqlx::query_scalar("SELECT value FROM meta").fetch_one(&mut copied).await.unwrap();
+        assert_eq!(colour, "blue");
+        // Nothing to do is nothing done.
+        run(&mut connection, &path, false).await.unwrap();
+        assert_eq!(version(&mut connection, &path).await, Ok(Some(1)));
+        copied.close().await.unwrap();
+    }
+}

@@ -12,7 +12,7 @@
 //! | `open` `address` `folder` `lock` `reserve` `migrate` `connect` | from an address to an open file |
 //! | `statement` | the one place where SQL is put together at run time |
 //! | `encode` `decode` `row` | the form of a log row |
-//! | `writer` `change` `removal` `corrected` `segment` `views` `latest` | one commit |
+//! | `writer` `known` `change` `removal` `corrected` `segment` `views` `latest` | one commit |
 //! | `checkpoint` | brings the write-ahead log home |
 //! | `log` `scan` `history` `window` `fold` `registry` `rows` | reading |
 //! | `keeper` | room on disk, and the end |
@@ -31,6 +31,7 @@ mod fold;
 mod folder;
 mod history;
 mod keeper;
+mod known;
 mod latest;
 mod lock;
 mod log;

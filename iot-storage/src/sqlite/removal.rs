@@ -4,10 +4,10 @@
 use iot_core::domain::{DeviceNo, SensorNo, TimeRange, Timestamp};
 use sqlx::{Row as _, SqliteConnection};
 
+use super::known::Known;
 use super::row::{Corrections, Row, corrected};
 use super::scan::{self, Asked, Rows};
 use super::statement::Script;
-use super::writer::Known;
 use super::{decode, encode, latest};
 
 /// Which readings go.

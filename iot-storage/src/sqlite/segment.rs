@@ -97,6 +97,7 @@ impl Open {
     /// Whether it has to close before so much more is added.
     pub(super) fn is_full(&self, readings: u64, bytes: u64, limits: Limits) -> bool {
         self.readings > 0
+            && readings > 0
             && (self.readings + readings > limits.readings || self.bytes + bytes > limits.bytes)
     }
 

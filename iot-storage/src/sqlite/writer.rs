@@ -8,15 +8,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use iot_core::domain::{Reading, Seq};
-use iot_core::port::{Change, Commit, Figures, LogError, LogErrorKind, Removed, Synchronous};
+use iot_core::domain::{Point, Reading, Seq, TimeQuality};
+use iot_core::port::{Change, Commit, Figures, LogError, LogErrorKind, Synchronous};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
-use super::latest::Latest;
+use super::known::{self, Known};
 use super::row::{self, Corrections, Row, corrected};
 use super::segment::{self, Limits, Open};
 use super::statement::Script;
-use super::{change, connect, corrected as correction, decode, encode, error, removal, views};
+use super::{change, connect, corrected as correction, encode, error, removal, views};
 
 /// Changes that go into one round trip; a text of thousands of statements is slow to parse.
 const SCRIPT: usize = 64;
@@ -29,34 +29,9 @@ pub(super) struct Writer {
     limits: Limits,
     /// What is on disk may be something else than what is known.
     unsettled: bool,
+    /// What was known before the commit that is unsettled, where it changes nothing but the end.
+    before: Option<(u64, Open)>,
     pub(super) known: Known,
-}
-
-/// What the writer knows of the file. Replaced as a whole after a commit.
-#[derive(Debug, Clone)]
-pub(super) struct Known {
-    pub(super) end: u64,
-    pub(super) open: Open,
-    pub(super) segments: Vec<i64>,
-    pub(super) ledger: Ledger,
-    pub(super) corrections: Arc<Corrections>,
-    pub(super) latest: Latest,
-}
-
-/// The stored part of the ledger; the rest follows from the end of the log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Ledger {
-    pub(super) replaced: u64,
-    pub(super) removed: Removed,
-}
-
-impl Known {
-    /// The ledger's figures.
-    pub(super) fn figures(&self) -> Figures {
-        let Ledger { replaced, removed } = self.ledger;
-        let gone = replaced + removed.age + removed.cap + removed.by_hand;
-        Figures { stored: self.end, kept: self.end.saturating_sub(gone), replaced, removed }
-    }
 }
 
 impl Writer {
@@ -83,9 +58,9 @@ impl Writer {
             script.add("COMMIT");
             script.run(&mut connection).await?;
         }
-        let known = load(&mut connection).await?;
+        let known = known::load(&mut connection).await?;
         let connection = Some(connection);
-        Ok(Self { connection, path, synchronous, limits, unsettled: false, known })
+        Ok(Self { connection, path, synchronous, limits, unsettled: false, before: None, known })
     }
 
     /// The ledger's figures.
@@ -117,8 +92,11 @@ impl Writer {
         let rows = pack(commit).await;
         let bytes = rows.iter().map(|row| row.body.len() as u64).sum();
         let Some(connection) = self.connection.as_mut() else { return Err(closed("commit")) };
+        let rolls = self.known.open.is_full(commit.readings(), bytes, self.limits);
+        let plain = !rolls && !commit.changes.iter().any(change::reads);
+        self.before = plain.then_some((self.known.end, self.known.open));
         self.unsettled = true;
-        let result = write(connection, &mut self.known, commit, rows, self.limits).await;
+        let result = write(connection, &mut self.known, commit, rows, rolls).await;
         if let Err(error) = result {
             let failed = error::log("commit", &error);
             // The caller asks for the end; what is said there must hold.
@@ -135,7 +113,7 @@ impl Writer {
     pub(super) async fn end(&mut self) -> Result<Seq, LogError> {
         self.settle().await?;
         let Some(connection) = self.connection.as_mut() else { return Err(closed("read its end")) };
-        end(connection).await.map(Seq).map_err(|error| error::log("read its end", &error))
+        known::end(connection).await.map(Seq).map_err(|error| error::log("read its end", &error))
     }
 
     /// The connection, for a checkpoint in the writer's turn.
@@ -169,7 +147,15 @@ impl Writer {
             let again = connect::writer(&self.path, self.synchronous).await;
             *connection = again.map_err(|error| error::log("open again", &error))?;
         }
-        self.known = load(connection).await.map_err(|error| error::log("read its end", &error))?;
+        let failed = |error: sqlx::Error| error::log("read its end", &error);
+        match self.before {
+            // The usual case, a full disk that is tried again and again: nothing came of it.
+            Some((end, open)) if known::end(connection).await.map_err(failed)? == end => {
+                self.known.end = end;
+                self.known.open = open;
+            }
+            _ => self.known = known::load(connection).await.map_err(failed)?,
+        }
         self.unsettled = false;
         Ok(())
     }
@@ -210,19 +196,19 @@ async fn write(
     known: &mut Known,
     commit: &Commit,
     rows: Vec<Row>,
-    limits: Limits,
+    rolls: bool,
 ) -> Result<(), sqlx::Error> {
     let mut script = Script::default();
     script.add("BEGIN IMMEDIATE");
     let plain = commit.changes.is_empty() && commit.cursors.is_empty() && commit.seen.is_empty();
     for change in &commit.changes {
-        if change::write(&mut script, change) {
+        if !change::reads(change) {
+            change::write(&mut script, change)?;
             if script.len() >= SCRIPT {
                 std::mem::take(&mut script).run(connection).await?;
             }
             continue;
         }
-        // These read before they write.
         std::mem::take(&mut script).run(connection).await?;
         match change {
             Change::RemoveDevice { no, history } => {
@@ -234,16 +220,12 @@ async fn write(
             Change::CorrectTime(boot, offset) => {
                 correction::correct(connection, known, *boot, *offset).await?;
             }
-            other => {
-                return Err(sqlx::Error::Protocol(format!("the change {other:?} is not known")));
-            }
+            other => return Err(change::unknown(other)),
         }
     }
     change::cursors(&mut script, &commit.cursors);
     change::seen(&mut script, &commit.seen);
-    let bytes: u64 = rows.iter().map(|row| row.body.len() as u64).sum();
-    let rolled = known.open.is_full(commit.readings(), bytes, limits) && !rows.is_empty();
-    if rolled {
+    if rolls {
         roll(&mut script, known);
     }
     let single = rows.len() == 1;
@@ -253,7 +235,7 @@ async fn write(
         insert(&mut script, known.open.id, row);
     }
     script.add("COMMIT");
-    if plain && single && !rolled {
+    if plain && single && !rolls {
         script.run_prepared(connection).await?;
     } else {
         script.run(connection).await?;
@@ -265,11 +247,11 @@ async fn write(
 }
 
 fn take(known: &mut Known, reading: &Reading) {
-    let synced = !matches!(reading.time, iot_core::domain::TimeQuality::Unsynced { .. });
+    let synced = !matches!(reading.time, TimeQuality::Unsynced { .. });
     if synced && !known.latest.would_take(reading.sensor.no, reading.ts) {
         return;
     }
-    let point = iot_core::domain::Point {
+    let point = Point {
         ts: reading.ts,
         value: reading.value.clone(),
         quality: reading.quality.clone(),
@@ -304,69 +286,4 @@ fn roll(script: &mut Script, known: &mut Known) {
     known.segments.push(known.open.id);
     segment::create(script, known.open.id, known.open.seq_first);
     views::remake(script, &known.segments);
-}
-
-async fn end(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
-    let segments = segment::list(connection).await?;
-    let Some(open) = segments.iter().find(|s| s.closed.is_none()) else { return Ok(0) };
-    let mut script = Script::default();
-    script.add(&format!("SELECT seq_last FROM log_{} ORDER BY seq_first DESC LIMIT 1", open.id));
-    match script.rows(connection).await?.first() {
-        Some(row) => Ok(row.try_get::<i64, _>(0)? as u64),
-        None => Ok(open.seq_first - 1),
-    }
-}
-
-/// Reads what the writer has to know; the open segment is scanned for its newest readings.
-async fn load(connection: &mut SqliteConnection) -> Result<Known, sqlx::Error> {
-    let segments = segment::list(connection).await?;
-    let open = segments
-        .iter()
-        .find(|s| s.closed.is_none())
-        .ok_or_else(|| sqlx::Error::Protocol("the log has no open segment".to_owned()))?;
-    let row = sqlx::query("SELECT replaced, removed_age, removed_cap, removed_by_hand FROM ledger")
-        .fetch_one(&mut *connection)
-        .await?;
-    let figure = |place: usize| row.try_get::<i64, _>(place).map(|n| n as u64);
-    let ledger = Ledger {
-        replaced: figure(0)?,
-        removed: Removed { age: figure(1)?, cap: figure(2)?, by_hand: figure(3)? },
-    };
-    let corrections = Arc::new(correction::all(connection).await?);
-    let mut known = Known {
-        end: open.seq_first - 1,
-        open: Open::new(open.id, open.seq_first),
-        segments: segments.iter().map(|s| s.id).collect(),
-        ledger,
-        corrections,
-        latest: Latest::default(),
-    };
-    let mut after = 0_i64;
-    loop {
-        let mut script = Script::default();
-        script
-            .add(&format!(
-                "SELECT {} FROM log_{} WHERE seq_first > ? ORDER BY seq_first LIMIT 256",
-                row::COLUMNS,
-                open.id
-            ))
-            .bind(after);
-        let rows = script.rows(connection).await?;
-        if rows.is_empty() {
-            return Ok(known);
-        }
-        for row in &rows {
-            let row = Row::read(row)?;
-            after = row.head.seq_first as i64;
-            known.end = row.head.seq_last;
-            known.open.add(&row.head, row.body.len());
-            let Known { latest, corrections, .. } = &mut known;
-            let read = decode::decode(&row, None, |_, entry| {
-                latest.take(entry.sensor, &corrected(entry.point, corrections));
-            });
-            if let Err(damaged) = read {
-                tracing::error!(error = %damaged, "a damaged log row is passed over");
-            }
-        }
-    }
 }

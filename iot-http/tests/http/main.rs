@@ -1,0 +1,13 @@
+//! The layer as its users meet it: a whole gateway on a store in memory, through real sockets.
+
+mod access;
+mod commands;
+mod data;
+mod front;
+mod kit;
+mod lists;
+mod live;
+mod problems;
+mod resources;
+mod session;
+mod slow;
