@@ -1,10 +1,10 @@
 //! Puts the web page into the crate when its feature is on: a packaged `page/`, or one build of
 //! `frontend/`, or a notice that says in one sentence why there is none. It never fails the build.
 
-#[path = "build/frontend.rs"]
-mod frontend;
 #[path = "build/embed.rs"]
 mod embed;
+#[path = "build/frontend.rs"]
+mod frontend;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,6 @@ fn find(own: &Path) -> Page {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 fn tell(text: &str) {
     println!("cargo::{text}");
 }

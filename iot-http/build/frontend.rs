@@ -9,8 +9,15 @@ use std::process::Command;
 use std::time::SystemTime;
 
 /// Files and folders that the page is made from.
-const MADE_FROM: [&str; 7] =
-    ["src", "public", "build", "index.html", "package-lock.json", "vite.config.ts", "tsconfig.json"];
+const MADE_FROM: [&str; 7] = [
+    "src",
+    "public",
+    "build",
+    "index.html",
+    "package-lock.json",
+    "vite.config.ts",
+    "tsconfig.json",
+];
 /// Lines of npm's own words that are passed on when it fails.
 const LAST_WORDS: usize = 6;
 
@@ -26,7 +33,8 @@ pub(crate) fn build(frontend: &Path) -> Result<PathBuf, String> {
     let kept = dist.join(".hash");
     let work = frontend.join(".build");
     fs::create_dir_all(&work).map_err(|e| format!("{} cannot be made: {e}", work.display()))?;
-    let lock = File::create(work.join("lock")).map_err(|e| format!("no lock could be made: {e}"))?;
+    let lock =
+        File::create(work.join("lock")).map_err(|e| format!("no lock could be made: {e}"))?;
     lock.lock().map_err(|e| format!("another build of the page could not be waited for: {e}"))?;
     let hash = hash(frontend).map_err(|e| format!("its sources cannot be read: {e}"))?;
     let is_there = dist.join("index.html").is_file();
@@ -76,7 +84,8 @@ fn node() -> Result<(), String> {
     let output = Command::new("node").arg("--version").output();
     let output = output.map_err(|_| format!("{wanted}, and there is no `node`"))?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    let mut numbers = text.trim_start_matches('v').split('.').map(|n| n.parse::<u32>().unwrap_or(0));
+    let mut numbers =
+        text.trim_start_matches('v').split('.').map(|n| n.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let fits = (version.0 == 20 && version.1 >= 19) || version >= (22, 12);
     if fits { Ok(()) } else { Err(format!("{wanted}, and this is {text}")) }

@@ -103,7 +103,8 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
     let kind = text(header::CONTENT_TYPE).split(';').next().unwrap_or("").trim();
     let kind = kind.to_ascii_lowercase();
-    if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
+    if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json"))
+    {
         return Err(Problem::new(Kind::MediaType, "Content-Type must be application/json"));
     }
     match text(header::CONTENT_ENCODING) {
@@ -118,9 +119,8 @@ async fn read(body: RawBody, limit: usize) -> Result<Bytes, Problem> {
     let mut taken = Vec::new();
     let whole = async {
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|_| {
-                Problem::new(Kind::BadRequest, "the body broke off before its end")
-            })?;
+            let chunk = chunk
+                .map_err(|_| Problem::new(Kind::BadRequest, "the body broke off before its end"))?;
             if taken.len() + chunk.len() > limit {
                 return Ok(false);
             }
@@ -157,6 +157,10 @@ pub(crate) async fn discard(body: RawBody) {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // A list would be taken for an object's fields in their order, which nobody means.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Problem::field(Kind::Invalid, "", "the body must be a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());
@@ -168,8 +172,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             _ => Problem::new(Kind::BadRequest, format!("the body is not JSON: {error}")),
         }
     })?;
-    json.end()
-        .map_err(|e| Problem::new(Kind::BadRequest, format!("the body is not JSON: {e}")))?;
+    json.end().map_err(|e| Problem::new(Kind::BadRequest, format!("the body is not JSON: {e}")))?;
     Ok(read)
 }
 

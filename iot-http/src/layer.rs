@@ -116,7 +116,8 @@ impl Http {
         let mut all = self.config.listen.clone();
         for name in &self.named {
             let found = tokio::net::lookup_host(name.as_str()).await;
-            let first = found.map_err(|e| error(format!("{name} is no address to listen on: {e}")))?;
+            let first =
+                found.map_err(|e| error(format!("{name} is no address to listen on: {e}")))?;
             match { first }.next() {
                 Some(address) => all.push(address),
                 None => return Err(error(format!("{name} has no address"))),
@@ -149,7 +150,8 @@ impl Layer for Http {
                 matches!(scheme, "http" | "https") && !host.is_empty() && !host.contains('/')
             });
             if !is_site {
-                let detail = format!("{origin} must be a site without a path, as https://dash.example");
+                let detail =
+                    format!("{origin} must be a site without a path, as https://dash.example");
                 return Err(ConfigError::at(format!("/origins/{n}"), detail));
             }
         }

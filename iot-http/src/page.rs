@@ -30,7 +30,8 @@ mod built {
     use super::File;
 
     pub(super) const FILES: &[File] = &[];
-    pub(super) const WHY: &str = "This build of the gateway serves the API alone; the web page is not part of it.";
+    pub(super) const WHY: &str =
+        "This build of the gateway serves the API alone; the web page is not part of it.";
 }
 
 use built::{FILES, WHY};
@@ -189,7 +190,11 @@ mod tests {
             assert_eq!(page.serve(view, &known).status(), StatusCode::OK);
         }
         for file in ["/nothing.js", "/assets/../index.html.br", "/.env", "/../Cargo.toml"] {
-            assert_eq!(page.serve(file, &HeaderMap::new()).status(), StatusCode::NOT_FOUND, "{file}");
+            assert_eq!(
+                page.serve(file, &HeaderMap::new()).status(),
+                StatusCode::NOT_FOUND,
+                "{file}"
+            );
         }
         assert!(!String::from_utf8_lossy(&page.index).contains(PLACE_OF_BUILD));
     }

@@ -211,7 +211,8 @@ impl From<IdError> for Problem {
 }
 
 fn fields(errors: Vec<ConfigError>, under: &str) -> Vec<Field> {
-    let field = |e: ConfigError| Field { pointer: format!("{under}{}", e.pointer), detail: e.detail };
+    let field =
+        |e: ConfigError| Field { pointer: format!("{under}{}", e.pointer), detail: e.detail };
     errors.into_iter().map(field).collect()
 }
 

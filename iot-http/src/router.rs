@@ -43,7 +43,11 @@ pub(crate) fn build(app: &App, own: Option<Router>) -> Result<Router, LayerError
 }
 
 async fn no_method(request: Request) -> Problem {
-    let detail = format!("{} is not something that can be done to {}", request.method(), request.uri().path());
+    let detail = format!(
+        "{} is not something that can be done to {}",
+        request.method(),
+        request.uri().path()
+    );
     Problem::new(Kind::Method, detail)
 }
 
@@ -73,5 +77,6 @@ async fn plain_refusals(answer: Response) -> Response {
     }
     let kind = Kind::ALL.into_iter().find(|kind| kind.status() == status);
     let Some(kind) = kind else { return answer };
-    Problem::new(kind, status.canonical_reason().unwrap_or("the request cannot be served")).into_response()
+    Problem::new(kind, status.canonical_reason().unwrap_or("the request cannot be served"))
+        .into_response()
 }

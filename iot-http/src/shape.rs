@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use iot_core::domain::{
-    Calibration, CommandSpec, Device, Point, Reading, Sensor, Timestamp, TimeQuality, Value,
-    ValueType, Quality,
+    Calibration, CommandSpec, Device, Point, Quality, Reading, Sensor, TimeQuality, Timestamp,
+    Value, ValueType,
 };
 use iot_core::pipeline::{DeviceView, SensorView};
 use serde::Serialize;
@@ -60,12 +60,7 @@ impl<'a> ReadingOut<'a> {
         Self {
             device_id: reading.sensor.id.device.as_str(),
             key: reading.sensor.id.key.as_str(),
-            point: PointOut::of(
-                reading.ts,
-                reading.value.as_ref(),
-                &reading.quality,
-                reading.time,
-            ),
+            point: PointOut::of(reading.ts, reading.value.as_ref(), &reading.quality, reading.time),
         }
     }
 

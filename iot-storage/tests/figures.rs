@@ -81,8 +81,10 @@ async fn commits(size: usize) {
         end += size as u64;
     }
     let took = start.elapsed();
+    assert!(end > 0);
     let wal = std::fs::metadata(folder.path().join("iot.db-wal")).unwrap().len();
     w.store.keeper.close().await;
+    assert!(wal < 64 << 20, "a write-ahead log of {wal} bytes");
     println!(
         "{size:>6} a commit: {:>9.0}/s, {:>6.2} us CPU a reading, {:>6.1} B written a reading, \
          longest commit {longest:?}, wal {} MB",

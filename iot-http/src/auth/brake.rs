@@ -40,9 +40,9 @@ impl Brake {
         if self.failures.len() > ADDRESSES {
             self.failures.retain_recent();
         }
-        self.failures.check_key(&peer).map_err(|until| {
-            until.wait_time_from(DefaultClock::default().now()).as_secs() + 1
-        })
+        self.failures
+            .check_key(&peer)
+            .map_err(|until| until.wait_time_from(DefaultClock::default().now()).as_secs() + 1)
     }
 
     /// Whether one more refusal may be written down now.

@@ -50,7 +50,11 @@ async fn check(
             if who.scope == Scope::All {
                 return Ok(());
             }
-            let why = format!("{} may not {} the gateway: its scope names devices", who.name, action.word());
+            let why = format!(
+                "{} may not {} the gateway: its scope names devices",
+                who.name,
+                action.word()
+            );
             app.denied(who, action, "gateway", &why).await;
             Err(Problem::new(Kind::Forbidden, why))
         }

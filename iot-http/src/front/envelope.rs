@@ -24,7 +24,8 @@ pub(crate) async fn envelope(State(app): State<App>, request: Request, next: Nex
     let run = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut answer = run.unwrap_or_else(|_| {
         tracing::error!(%method, path, "a handler panicked");
-        Problem::new(Kind::Internal, "the gateway made a mistake; its log says more").into_response()
+        Problem::new(Kind::Internal, "the gateway made a mistake; its log says more")
+            .into_response()
     });
     app.counters.answered(answer.status(), answer.extensions().get::<Kind>().copied());
     let headers = answer.headers_mut();

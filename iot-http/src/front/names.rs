@@ -104,21 +104,41 @@ mod tests {
     use super::*;
 
     fn names() -> Names {
-        Names::of_machine("Attic", &["gw.example".to_owned()], &["https://dash.example/".to_owned()])
+        Names::of_machine(
+            "Attic",
+            &["gw.example".to_owned()],
+            &["https://dash.example/".to_owned()],
+        )
     }
 
     #[test]
     fn addresses_the_machine_and_named_hosts_are_known() {
         let known = [
-            "127.0.0.1", "127.0.0.1:8080", "[::1]:8080", "[fe80::1]", "localhost:8080", "LOCALHOST",
-            "attic", "attic.local:80", "Attic.lan", "attic.local.", "gw.example:8080",
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "[fe80::1]",
+            "localhost:8080",
+            "LOCALHOST",
+            "attic",
+            "attic.local:80",
+            "Attic.lan",
+            "attic.local.",
+            "gw.example:8080",
         ];
         for host in known {
             assert!(names().knows(host), "{host}");
         }
         let foreign = [
-            "", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "attic.example",
-            "gw.example.evil", "user@127.0.0.1", "?", "127.0.0.1:x",
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "attic.example",
+            "gw.example.evil",
+            "user@127.0.0.1",
+            "?",
+            "127.0.0.1:x",
         ];
         for host in foreign {
             assert!(!names().knows(host), "{host}");

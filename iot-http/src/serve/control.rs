@@ -28,8 +28,9 @@ impl Control {
     /// Binds the socket. One that was left over is replaced: the data folder's lock says that
     /// nobody else serves it.
     pub(crate) fn bind(path: &Path) -> Result<Self, LayerError> {
-        let listener = bind(path)
-            .map_err(|e| error(format!("the control socket {} cannot be made: {e}", path.display())))?;
+        let listener = bind(path).map_err(|e| {
+            error(format!("the control socket {} cannot be made: {e}", path.display()))
+        })?;
         Ok(Self { listener: Some(listener), path: path.to_owned() })
     }
 }
@@ -74,7 +75,7 @@ mod tests {
         let deep = folder.path().join("d".repeat(120));
         fs::create_dir(&deep).unwrap();
         let path = deep.join("control.sock");
-        std::mem::drop(bind(&path).unwrap());
+        drop(bind(&path).unwrap());
         let control = Control::bind(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         drop(control);

@@ -56,17 +56,14 @@ pub(crate) struct Open {
 }
 
 /// Serves until told to stop, then lets what runs end within 2 s.
-pub(crate) async fn run(
-    app: &App,
-    open: Open,
-    stop: CancellationToken,
-) -> Result<(), LayerError> {
+pub(crate) async fn run(app: &App, open: Open, stop: CancellationToken) -> Result<(), LayerError> {
     let Open { listeners, control, router } = open;
     let seats = Arc::new(Semaphore::new(CONNECTIONS));
     let closing = app.closing.clone();
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        let serving = Serving { router: router.clone(), closing: closing.clone(), seats: seats.clone() };
+        let serving =
+            Serving { router: router.clone(), closing: closing.clone(), seats: seats.clone() };
         accepting.spawn(serving.accept(Door::Tcp(listener)));
     }
     // Its file goes when the layer ends.
@@ -130,7 +127,12 @@ impl Serving {
         while connections.join_next().await.is_some() {}
     }
 
-    async fn next(&self, door: &Door, seat: Seat, connections: &mut JoinSet<()>) -> std::io::Result<()> {
+    async fn next(
+        &self,
+        door: &Door,
+        seat: Seat,
+        connections: &mut JoinSet<()>,
+    ) -> std::io::Result<()> {
         match door {
             Door::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;

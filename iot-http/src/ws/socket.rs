@@ -2,8 +2,9 @@
 //!
 //! - In: the live bus, the client's messages, outcomes of its commands
 //! - Out: the socket
-//! - Bound: none of its own: it stands on the bus's ring, and sends one thing at a time
-//! - When full: the bus tells it how many readings it missed; it sends `lagged` and the latest values
+//! - Bound: none of its own: it stands on the bus's ring, and holds what leaves in one flush
+//! - When full: the bus tells it how many readings it missed; it sends `lagged` and the latest values,
+//!   and goes on from the present, for a slow client that is shown the past never sees the present
 //! - Counter: `iot_websocket_lagged`
 
 use std::sync::atomic::Ordering;
@@ -31,8 +32,9 @@ use crate::state::App;
 const SIGN_IN: Duration = Duration::from_secs(5);
 /// How often it is asked whether the credential still opens.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-/// Things from the bus that leave in one flush.
+/// Things from the bus that leave in one flush, and their bytes.
 const TOGETHER: usize = 64;
+const BYTES: usize = 64 << 10;
 /// Commands of one socket that are not over.
 const COMMANDS: usize = 16;
 
@@ -88,7 +90,7 @@ struct Socket {
     wishes: Wishes,
     /// The place on the bus; none before the first subscription.
     live: Option<Subscription>,
-    /// When the socket was last in step with the bus.
+    /// When the socket had last put everything on the wire that was there.
     in_step: Timestamp,
     commands: FuturesUnordered<BoxFuture<'static, Utf8Bytes>>,
 }
@@ -148,29 +150,46 @@ impl Socket {
         let mut texts = Vec::new();
         let mut received = Some(first);
         while let Some(one) = received.take() {
-            self.put(&mut texts, one);
-            if texts.len() < TOGETHER {
-                received = self.live.as_mut().and_then(Subscription::try_next);
+            match one {
+                Received::Batch(batch) => texts.extend(translated(&self.app, &self.wishes, &batch)),
+                Received::Lagged { missed } => texts.extend(self.skip(missed)),
+            }
+            let bytes: usize = texts.iter().map(|text| text.len()).sum();
+            if texts.len() >= TOGETHER || bytes >= BYTES {
+                break;
+            }
+            // Looked at before, so that what comes meanwhile counts as missed rather than as sent.
+            let now = self.app.gateway.clock().wall;
+            received = self.live.as_mut().and_then(Subscription::try_next);
+            if received.is_none() {
+                self.in_step = now;
             }
         }
         if texts.is_empty() { Ok(()) } else { wire.send(texts).await }
     }
 
-    fn put(&mut self, texts: &mut Vec<Utf8Bytes>, received: Received) {
-        match received {
-            Received::Batch(batch) => {
-                self.in_step = self.app.gateway.clock().wall;
-                texts.extend(translated(&self.app, &self.wishes, &batch));
-            }
-            Received::Lagged { missed } => {
-                self.app.counters.lagged.fetch_add(1, Ordering::Relaxed);
-                texts.push(message::lagged(missed));
-                if let Some(live) = &self.live {
-                    let at = live.position();
-                    texts.extend(snapshot::missed(&self.app, &self.wishes, self.in_step, at));
+    /// Leaves out what the socket was too slow for: how much that was, and what is true now.
+    fn skip(&mut self, mut missed: u64) -> Vec<Utf8Bytes> {
+        self.app.counters.lagged.fetch_add(1, Ordering::Relaxed);
+        let now = self.app.gateway.clock().wall;
+        let present = self.app.gateway.subscribe();
+        let at = present.position();
+        if let Some(mut left) = self.live.replace(present) {
+            while left.position() != at {
+                match left.try_next() {
+                    Some(Received::Batch(batch)) => {
+                        if let Live::Readings(readings) = &batch.live {
+                            missed += readings.len() as u64;
+                        }
+                    }
+                    Some(Received::Lagged { missed: more }) => missed += more,
+                    None => break,
                 }
             }
         }
+        let latest = snapshot::missed(&self.app, &self.wishes, self.in_step, at);
+        self.in_step = now;
+        [message::lagged(missed)].into_iter().chain(latest).collect()
     }
 
     /// Does what the client says.
@@ -314,9 +333,7 @@ fn translated(
             wanted.peek()?;
             Some(message::readings(batch.at, wanted))
         }
-        Live::Device(view) => {
-            wishes.wants_device(&view.device.id).then(|| app.rendered.of(batch))
-        }
+        Live::Device(view) => wishes.wants_device(&view.device.id).then(|| app.rendered.of(batch)),
         Live::Gone(id) => wishes.wants_device(id).then(|| app.rendered.of(batch)),
     }
 }

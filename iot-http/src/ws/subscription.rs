@@ -33,13 +33,8 @@ impl Wish {
             let detail = "name `devices` or `sensors`; `[\"*\"]` is all of them";
             return Err(Problem::field(Kind::Invalid, "/devices", detail));
         }
-        let mut wish = Self {
-            id,
-            all: false,
-            devices: HashSet::new(),
-            sensors: HashSet::new(),
-            readings,
-        };
+        let mut wish =
+            Self { id, all: false, devices: HashSet::new(), sensors: HashSet::new(), readings };
         for (n, text) in devices.iter().enumerate() {
             if text == "*" {
                 wish.all = true;

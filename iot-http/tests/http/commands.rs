@@ -39,7 +39,8 @@ async fn wrong_commands_are_told_what_would_be_right() {
         (json!({}), "/params"),
         (json!({"level": 1, "colour": 2}), "/params"),
     ] {
-        let problem = send(json!({"name": "set_level", "params": params})).await.problem(422, "invalid");
+        let problem =
+            send(json!({"name": "set_level", "params": params})).await.problem(422, "invalid");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
     let long = json!({"name": "set_level", "params": {"level": 1}, "timeout_ms": 3_600_001});
@@ -54,6 +55,8 @@ async fn wrong_commands_are_told_what_would_be_right() {
     let asked = Asked::new(Method::POST, &format!("{PATH}?wait=1")).bearer(&operator);
     let body = json!({"name": "set_level", "params": {"level": 1}});
     asked.json(&body).to(site.address).await.ok(200);
-    site.send(Method::POST, "/api/v1/devices/nobody/commands", body).await.problem(404, "not-found");
+    site.send(Method::POST, "/api/v1/devices/nobody/commands", body)
+        .await
+        .problem(404, "not-found");
     site.running.stop().await;
 }

@@ -53,7 +53,7 @@ async fn buckets_hold_exactly_what_the_range_holds() {
     let plain = filled(&site, 5_000).await;
     let (from, to) = (T0 + 123_456, T0 + 30_000_001);
     let inside: Vec<_> = plain.iter().filter(|(t, _)| (from..to).contains(t)).collect();
-    for (points, width) in [(1_000, 60_000), (600, 60_000), (300, 120_000), (10, 3_600_000)] {
+    for (points, width) in [(1_000, 30_000), (600, 60_000), (300, 120_000), (10, 3_600_000)] {
         let path = format!("/api/v1/sensors/attic.t/data?from={from}&to={to}&points={points}");
         let answer = site.get(&path).await.ok(200);
         assert_eq!((&answer["kind"], &answer["width_ms"]), (&json!("buckets"), &json!(width)));
@@ -81,7 +81,8 @@ async fn days_of_a_zone_are_its_own() {
     let hours = (0..72).map(|n| (start + n * 3_600_000, Some(Value::from(1.0)), Quality::Good));
     site.put_all("attic.t", hours.collect()).await;
     let to = start + 71 * 3_600_000;
-    let path = format!("/api/v1/sensors/attic.t/data?from={start}&to={to}&every=1d&tz=Europe/Berlin");
+    let path =
+        format!("/api/v1/sensors/attic.t/data?from={start}&to={to}&every=1d&tz=Europe/Berlin");
     let answer = site.get(&path).await.ok(200);
     assert_eq!(numbers(&answer["count"]), [24.0, 23.0, 24.0]);
     assert_eq!((&answer["every"], &answer["tz"]), (&json!("1d"), &json!("Europe/Berlin")));
@@ -136,8 +137,8 @@ async fn several_sensors_share_one_grid() {
 #[tokio::test]
 async fn bad_readings_are_gaps_in_buckets_and_named_in_raw() {
     let site = Site::start().await;
+    site.put("attic.t", T0, 1.0).await;
     let readings = vec![
-        (T0, Some(Value::from(1.0)), Quality::Good),
         (T0 + 1_000, None, Quality::Bad("crc".into())),
         (T0 + 2_000, Some(Value::from(3.0)), Quality::Suspect("slow".into())),
         (T0 + 3_600_000, None, Quality::Bad("crc".into())),
@@ -168,9 +169,11 @@ async fn files_hold_every_reading_and_no_formula() {
     assert_eq!(read, plain.iter().map(|p| p.1).collect::<Vec<_>>());
     assert_eq!(text.lines().nth(1), Some("2023-11-14T22:13:20Z,attic.t,0,,good,"));
     site.put("attic.note", T0, "=HYPERLINK(\"http://evil\")").await;
-    let notes = site.get(&format!("/api/v1/sensors/attic.note/data?{range}&format=csv")).await.text();
+    let notes =
+        site.get(&format!("/api/v1/sensors/attic.note/data?{range}&format=csv")).await.text();
     assert!(notes.contains("\"'=HYPERLINK(\"\"http://evil\"\")\""), "{notes}");
-    let lines = site.get(&format!("/api/v1/sensors/attic.t/data?{range}&format=jsonl")).await.text();
+    let lines =
+        site.get(&format!("/api/v1/sensors/attic.t/data?{range}&format=jsonl")).await.text();
     assert_eq!(lines.lines().count(), 12_345);
     let last: Json = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     assert_eq!(last["ts"], plain[12_344].0);
@@ -182,7 +185,10 @@ async fn readings_removed_by_hand_are_gone_and_counted() {
     let site = Site::start().await;
     let plain = filled(&site, 100).await;
     let path = format!("/api/v1/sensors/attic.t/data?from={}&to={}", plain[50].0, plain[60].0);
-    assert_eq!(Asked::new(Method::DELETE, &path).bearer(&site.admin).to(site.address).await.status, 204);
+    assert_eq!(
+        Asked::new(Method::DELETE, &path).bearer(&site.admin).to(site.address).await.status,
+        204
+    );
     let all = format!("/api/v1/sensors/attic.t/data?from={T0}&to={}&raw=1", T0 + 1_000_000);
     assert_eq!(numbers(&site.get(&all).await.ok(200)["v"]).len(), 90);
     let ledger = &site.get("/api/v1/diagnostics").await.ok(200)["ledger"];

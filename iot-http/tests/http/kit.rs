@@ -114,8 +114,7 @@ impl Site {
             .layer(http);
         let running = more(builder).start().await.unwrap();
         let address = addresses.get()[0];
-        let mut site =
-            Self { running, address, admin: String::new(), store: Memory::named(&name) };
+        let mut site = Self { running, address, admin: String::new(), store: Memory::named(&name) };
         site.admin = site.token(Role::Admin, Scope::All).await;
         site
     }
@@ -139,11 +138,7 @@ impl Site {
         self.put_all(sensor, vec![(ms, Some(value.into()), Quality::Good)]).await;
     }
 
-    pub(crate) async fn put_all(
-        &self,
-        sensor: &str,
-        readings: Vec<(i64, Option<Value>, Quality)>,
-    ) {
+    pub(crate) async fn put_all(&self, sensor: &str, readings: Vec<(i64, Option<Value>, Quality)>) {
         let (device, key) = sensor.split_once('.').unwrap();
         let mut batch = Batch::new();
         for (ms, value, quality) in readings {
@@ -173,6 +168,21 @@ impl Site {
     /// A request with the admin's token and a JSON body.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Json) -> Answer {
         Asked::new(method, path).bearer(&self.admin).json(&body).to(self.address).await
+    }
+}
+
+impl Site {
+    /// Waits for a row of the audit: it rides on a commit that nobody waits for.
+    pub(crate) async fn audited(&self, what: &str, is_it: impl Fn(&Json) -> bool) {
+        iot_testkit::wait::until(what, PATIENCE, async || {
+            let rows = self.get("/api/v1/audit?limit=1000").await.ok(200);
+            if rows["items"].as_array().unwrap().iter().any(&is_it) {
+                Ok(())
+            } else {
+                Err(rows.to_string())
+            }
+        })
+        .await;
     }
 }
 

@@ -32,14 +32,18 @@ async fn a_walk_gives_each_device_once_while_others_come() {
     let mut cursor = String::new();
     loop {
         let page = site.get(&format!("/api/v1/sensors?limit=4{cursor}")).await.ok(200);
-        sensors.extend(page["items"].as_array().unwrap().iter().map(|s| s["sensor_id"].to_string()));
+        sensors
+            .extend(page["items"].as_array().unwrap().iter().map(|s| s["sensor_id"].to_string()));
         let Some(next) = page["next"].as_str() else { break };
         cursor = format!("&cursor={next}");
     }
     let all = sensors.len();
     sensors.sort();
     sensors.dedup();
-    assert_eq!((sensors.len(), all), (all, site.running.devices().iter().map(|d| d.sensors.len()).sum()));
+    assert_eq!(
+        (sensors.len(), all),
+        (all, site.running.devices().iter().map(|d| d.sensors.len()).sum())
+    );
     site.running.stop().await;
 }
 

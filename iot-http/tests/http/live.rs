@@ -125,7 +125,9 @@ async fn a_subscription_begins_with_what_is_and_goes_on_with_what_comes() {
         snapshot["devices"].as_array().unwrap().iter().map(|d| &d["device_id"]).collect();
     assert_eq!(ids, ["attic", "cellar", "pump"]);
     assert_eq!(snapshot["devices"][0]["sensors"][0]["latest"]["value"], 1.0);
-    let latest = json!({"device_id": "attic", "key": "t", "ts": 1_700_000_000_000_i64, "value": 1.0});
+    let latest = json!({
+        "device_id": "attic", "key": "t", "ts": 1_700_000_000_000_i64, "value": 1.0, "time": "device",
+    });
     assert!(snapshot["readings"].as_array().unwrap().contains(&latest), "{snapshot}");
     for n in 0..5 {
         site.put("attic.t", 1_700_000_001_000 + n, n as f64).await;
@@ -288,7 +290,7 @@ async fn a_quiet_socket_hears_pings_and_the_end_of_the_gateway() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readings_reach_ten_sockets_at_once() {
     let site = Site::start().await;
-    site.put("a.t", 1, 0.0).await;
+    site.put("a.t", 1_600_000_000_000, 0.0).await;
     let mut clients = Vec::new();
     for _ in 0..10 {
         let mut client = Client::signed_in(&site).await;

@@ -1,4 +1,5 @@
 //! The layer as its users meet it: a whole gateway on a store in memory, through real sockets.
+#![cfg(test)]
 
 mod access;
 mod commands;

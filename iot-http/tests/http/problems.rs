@@ -43,14 +43,26 @@ async fn bodies_that_cannot_be_read_say_why() {
         as_json().body(broken).to(site.address).await.problem(400, "bad-request");
     }
     as_json().body(vec![0xff, 0xfe]).to(site.address).await.problem(400, "bad-request");
-    as_json().body("[".repeat(10_000)).to(site.address).await.problem(400, "bad-request");
+    let deep = format!("{{\"name\":{}", "[".repeat(10_000));
+    as_json().body(deep).to(site.address).await.problem(422, "invalid");
+    let command = "/api/v1/devices/pump/commands";
+    let deep = format!("{{\"name\":\"x\",\"params\":{}", "[".repeat(10_000));
+    let deep =
+        Asked::new(Method::POST, command).header("Content-Type", "application/json").body(deep);
+    deep.bearer(&site.admin).to(site.address).await.problem(400, "bad-request");
     post().body("{}").to(site.address).await.problem(415, "media-type");
-    post().header("Content-Type", "text/plain").body("{}").to(site.address).await.problem(415, "media-type");
+    post()
+        .header("Content-Type", "text/plain")
+        .body("{}")
+        .to(site.address)
+        .await
+        .problem(415, "media-type");
     let zipped = as_json().header("Content-Encoding", "gzip").body("x");
     zipped.to(site.address).await.problem(415, "media-type");
     let large = as_json().body(vec![b' '; 10 << 20]);
     large.to(site.address).await.problem(413, "too-large");
-    let unknown = site.send(Method::POST, "/api/v1/devices", json!({"device_id": "a", "colour": 1}));
+    let unknown =
+        site.send(Method::POST, "/api/v1/devices", json!({"device_id": "a", "colour": 1}));
     let problem = unknown.await.problem(422, "invalid");
     assert!(problem["detail"].as_str().unwrap().contains("colour"), "{problem}");
     for wrong in [json!([]), json!({"device_id": 5}), json!({"device_id": "a", "labels": "x"})] {
@@ -128,10 +140,9 @@ async fn what_is_not_there_is_said() {
     ] {
         site.get(path).await.problem(404, "not-found");
     }
-    for (method, path) in [
-        (Method::PATCH, "/api/v1/devices/nobody"),
-        (Method::PATCH, "/api/v1/sensors/nobody.t"),
-    ] {
+    for (method, path) in
+        [(Method::PATCH, "/api/v1/devices/nobody"), (Method::PATCH, "/api/v1/sensors/nobody.t")]
+    {
         site.send(method, path, json!({})).await.problem(404, "not-found");
     }
     site.ask(Method::DELETE, "/api/v1/devices/nobody").await.problem(404, "not-found");

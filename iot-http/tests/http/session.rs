@@ -68,7 +68,8 @@ async fn guessing_is_braked_and_the_right_token_still_opens() {
 #[tokio::test]
 async fn tokens_are_made_listed_without_their_secret_and_revoked() {
     let site = Site::start().await;
-    let wanted = json!({"name": "grafana", "role": "viewer", "devices": ["attic"], "expires_in_s": 60});
+    let wanted =
+        json!({"name": "grafana", "role": "viewer", "devices": ["attic"], "expires_in_s": 60});
     let made = site.send(Method::POST, "/api/v1/tokens", wanted.clone()).await;
     let json = made.ok(201);
     let (secret, id) = (json["token"].as_str().unwrap(), json["id"].as_str().unwrap());
@@ -85,7 +86,11 @@ async fn tokens_are_made_listed_without_their_secret_and_revoked() {
     site.send(Method::POST, "/api/v1/tokens", wanted).await.problem(409, "conflict");
 
     assert_eq!(site.ask(Method::DELETE, &format!("/api/v1/tokens/{id}")).await.status, 204);
-    Asked::get("/api/v1/devices").bearer(secret).to(site.address).await.problem(401, "unauthenticated");
+    Asked::get("/api/v1/devices")
+        .bearer(secret)
+        .to(site.address)
+        .await
+        .problem(401, "unauthenticated");
     site.ask(Method::DELETE, &format!("/api/v1/tokens/{id}")).await.problem(404, "not-found");
     site.ask(Method::DELETE, "/api/v1/tokens/xyz").await.problem(400, "bad-request");
 
@@ -103,7 +108,8 @@ async fn tokens_are_made_listed_without_their_secret_and_revoked() {
         (json!({"name": "x", "role": "viewer", "expires_in_s": 0}), "/expires_in_s"),
         (json!({"kind": "session"}), "/kind"),
     ] {
-        let problem = site.send(Method::POST, "/api/v1/tokens", wrong).await.problem(422, "invalid");
+        let problem =
+            site.send(Method::POST, "/api/v1/tokens", wrong).await.problem(422, "invalid");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
     site.running.stop().await;

@@ -76,9 +76,12 @@ impl Instance {
         }
     }
 
-    /// It is open: commands are taken.
+    /// A run is open: its commands are taken. One that was abandoned while it opened has no say.
     pub(crate) fn take_commands(&self, sender: mpsc::Sender<Waiting>, lease: &Lease) {
-        *lock(&self.commands) = Some(Queue { sender, lease: lease.clone() });
+        let mut queue = lock(&self.commands);
+        if lease.holds() {
+            *queue = Some(Queue { sender, lease: lease.clone() });
+        }
     }
 
     /// It is not open any more.

@@ -158,13 +158,20 @@ impl Live {
             ran = plugin.run(&mut turns) => ran,
         };
         drop(turns);
-        let state = tokio::select! {
+        let closed = tokio::select! {
             biased;
             () = self.signals.lease.ended() => return None,
-            state = plugin.close() => state,
+            closed = tokio::time::timeout(self.limits.stop, plugin.close()) => closed,
         };
-        if !state.is_none() && self.signals.lease.holds() {
-            self.instance.keep(state);
+        match closed {
+            Ok(state) if !state.is_none() && self.signals.lease.holds() => {
+                self.instance.keep(state);
+            }
+            Ok(_) => {}
+            Err(_) => {
+                let name = &self.instance.record.name;
+                tracing::warn!(instance = %name, "a plugin did not close in time");
+            }
         }
         match ran {
             Ok(()) if self.signals.stop.is_cancelled() => None,
@@ -187,6 +194,7 @@ impl Live {
             interval: Schedule::default().interval(),
             back_off: BackOff::new(self.limits.restart),
             stand: Stand::Fresh,
+            after_command: false,
         }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct RunTurns {
     pub(crate) commands: mpsc::Receiver<Waiting>,
     pub(crate) back_off: BackOff,
     pub(crate) stand: Stand,
+    /// The last turn was a command.
+    pub(crate) after_command: bool,
 }
 
 /// How the run's polls go.
@@ -89,6 +91,9 @@ impl RunTurns {
     fn out_of_credit(&mut self) {
         self.ticks.pause(Pause::NoCredit(Instant::now() + CREDIT_PAUSE));
         self.instance.report.skipped.fetch_add(1, Ordering::Relaxed);
+        // The poll itself worked.
+        self.back_off.reset();
+        self.instance.fault(None);
         if self.stand != Stand::NoCredit {
             self.stand = Stand::NoCredit;
             let reason = Some(NO_CREDIT.to_owned());
@@ -121,18 +126,20 @@ impl TurnSource for RunTurns {
         self.arrives();
         loop {
             let due = self.ticks.due(self.schedule.interval());
-            // A tick that is overdue goes before commands, so that a stream of them starves no poll.
-            let overdue = Instant::now() > due + OVERDUE;
+            // Commands go first, and a tick that is due after each: neither starves the other.
+            let tick_first = self.after_command && Instant::now() >= due;
             tokio::select! {
                 biased;
                 () = self.signals.lease.ended() => return Turn::Stop,
                 () = self.signals.stop.cancelled() => return Turn::Stop,
-                Some(waiting) = self.commands.recv(), if !overdue => {
+                Some(waiting) = self.commands.recv(), if !tick_first => {
                     if let Some(asked) = waiting.take() {
+                        self.after_command = true;
                         return Turn::Command(asked);
                     }
                 }
                 () = tokio::time::sleep_until(due) => {
+                    self.after_command = false;
                     let left_out = self.ticks.take(Instant::now());
                     self.instance.report.skipped.fetch_add(left_out, Ordering::Relaxed);
                     return Turn::Tick;
@@ -168,6 +175,3 @@ impl TurnSource for RunTurns {
 
 /// How long the store is left alone when it takes nothing.
 const CREDIT_PAUSE: Duration = Duration::from_millis(100);
-
-/// How late a tick may be before it goes first.
-const OVERDUE: Duration = Duration::from_millis(20);

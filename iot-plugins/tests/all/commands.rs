@@ -10,7 +10,7 @@ use iot_testkit::wait::until;
 use serde_json::json;
 
 use crate::rig::{Rig, SOON, command, home, name, quick};
-use crate::specimens::{Blocks, Good, gate};
+use crate::specimens::{Blocks, Floods, Good, gate};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_reaches_its_own_instance() {
@@ -92,4 +92,18 @@ async fn commands_of_a_blocked_instance_wait_are_refused_as_busy_and_never_run_l
         assert!(why.contains("did not run"), "{why}");
     }
     gate("jammed").open();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_never_keeps_its_schedule_takes_commands_and_polls() {
+    let rig = Rig::new(quick());
+    rig.start::<Floods>("late", json!({})).await;
+    let mut readings = rig.until_that("late", "read", |s| s.readings > 0).await.readings;
+    for _ in 0..3 {
+        let outcome = rig.host.deliver(&home("late"), command("late", "fly", json!({}))).await;
+        assert!(matches!(outcome, Outcome::Refused(why) if why.contains("not a command")));
+        readings = rig.until_that("late", "read on", |s| s.readings > readings).await.readings;
+    }
+    assert!(rig.status("late").skipped > 0);
+    rig.host.stop_all().await;
 }

@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use iot_core::adapter::PollFn;
-use iot_core::domain::InstanceState;
-use iot_core::port::PluginHost;
+use iot_core::domain::{InstanceState, Outcome};
+use iot_core::port::{CommandRoute, PluginHost};
 use iot_plugins::host::ThreadHost;
 use iot_testkit::wait::until;
 use serde_json::json;
 
-use crate::rig::{Rig, SOON, kind_of, launch, name, quick};
+use crate::rig::{Rig, SOON, command, home, kind_of, launch, name, quick};
 use crate::specimens::{Blocks, Deaf, Fails, Good, Panics, gate, works};
 
 #[test]
@@ -62,6 +62,13 @@ async fn a_hang_while_opening_is_seen_too() {
     rig.until_that("opens", "abandoned", |s| s.restarts > 0).await;
     gate("opens").open();
     rig.until("opens", InstanceState::Running).await;
+    until("the blocked threads came back", SOON, async || {
+        gate("opens").passed.load(Ordering::SeqCst) == gate("opens").blocked.load(Ordering::SeqCst)
+    })
+    .await;
+    let asked = command("opens", "echo", json!({}));
+    let outcome = rig.host.deliver(&home("opens"), asked).await;
+    assert!(matches!(outcome, Outcome::Refused(why) if why.contains("not a command")));
     rig.host.stop_all().await;
 }
 

@@ -33,46 +33,43 @@ impl<L> WithAdminToken<L> {
     pub(crate) fn new(layer: L, data: &Path) -> Self {
         Self { layer, file: data.join(FILE) }
     }
+}
 
-    /// An empty file marks a first start that was cut off before its token was written.
-    async fn make(&self, gateway: &Handle) -> anyhow::Result<()> {
-        let admin = gateway.tokens().into_iter().find(is_admin);
-        match fs::metadata(&self.file) {
-            Ok(file) if file.len() > 0 => return Ok(()),
-            Ok(_) => {
-                if let Some(lost) = admin {
-                    gateway.revoke(&Principal::local(), &lost.hash).await?;
-                }
+/// Makes the token and its file, where that is due. An empty file marks a first start that was cut off
+/// before its token was written.
+async fn make(file: &Path, gateway: &Handle) -> anyhow::Result<()> {
+    let admin = gateway.tokens().into_iter().find(is_admin);
+    match fs::metadata(file) {
+        Ok(file) if file.len() > 0 => return Ok(()),
+        Ok(_) => {
+            if let Some(lost) = admin {
+                gateway.revoke(&Principal::local(), &lost.hash).await?;
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if admin.is_some() || was_made(gateway).await? {
-                    return Ok(());
-                }
-            }
-            Err(error) => return Err(error.into()),
         }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&self.file)?;
-        let (secret, _) = gateway
-            .issue(
-                &Principal::local(),
-                NewToken {
-                    kind: TokenKind::Api,
-                    name: NAME.to_owned(),
-                    role: Role::Admin,
-                    scope: Scope::All,
-                    lifetime: None,
-                },
-            )
-            .await?;
-        file.write_all(format!("{}\n", secret.reveal()).as_bytes())?;
-        file.sync_all()?;
-        Ok(())
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if admin.is_some() || was_made(gateway).await? {
+                return Ok(());
+            }
+        }
+        Err(error) => return Err(error.into()),
     }
+    let mut out =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
+    let (secret, _) = gateway
+        .issue(
+            &Principal::local(),
+            NewToken {
+                kind: TokenKind::Api,
+                name: NAME.to_owned(),
+                role: Role::Admin,
+                scope: Scope::All,
+                lifetime: None,
+            },
+        )
+        .await?;
+    out.write_all(format!("{}\n", secret.reveal()).as_bytes())?;
+    out.sync_all()?;
+    Ok(())
 }
 
 fn is_admin(token: &TokenRecord) -> bool {
@@ -108,7 +105,7 @@ impl<L: Layer> Layer for WithAdminToken<L> {
     async fn open(&mut self, cx: LayerCx) -> Result<(), LayerError> {
         let gateway = cx.gateway.clone();
         self.layer.open(cx).await?;
-        self.make(&gateway).await.map_err(|error| LayerError {
+        make(&self.file, &gateway).await.map_err(|error| LayerError {
             layer: FILE,
             why: format!("{} could not be made: {error:#}", self.file.display()),
             optional: false,

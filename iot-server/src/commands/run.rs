@@ -1,5 +1,8 @@
 //! `run`: the gateway, until it is told to stop.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -66,6 +69,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let level = log::start(loaded.config.gateway.log_level.as_deref().unwrap_or("info"))?;
     let mut signals = Signals::new()?;
 
+    make_folder(&place.data)?;
     let http = Http::new(compose::http(&loaded.config, &place));
     let addresses = http.addresses();
     let builder = compose::gateway(&loaded, &place, instances, http)?;
@@ -89,6 +93,14 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The store makes its own folder; where the configuration puts it elsewhere, the socket and the
+/// admin's token still need this one.
+fn make_folder(data: &Path) -> anyhow::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(|| {
+        format!("the data folder {} cannot be made, choose another with --data", data.display())
+    })
+}
+
 /// Lives until the process is told to end, or a part ends by itself; then says why.
 async fn live(
     running: &mut Running,
@@ -102,10 +114,11 @@ async fn live(
     set_level(&gateway, level);
     loop {
         tokio::select! {
+            biased;
             _ = signals.terminate.recv() => return None,
             _ = signals.interrupt.recv() => return None,
-            _ = signals.hangup.recv() => reload::reload(sources, loaded, &gateway),
             Ok(()) = settings.changed() => set_level(&gateway, level),
+            _ = signals.hangup.recv() => reload::reload(sources, loaded, &gateway),
             error = running.ended() => return Some(format!("the gateway ended by itself: {error}")),
         }
     }

@@ -38,17 +38,6 @@ impl Said {
     }
 }
 
-/// The program, without the variables of the test run.
-pub(crate) fn program() -> Command {
-    let mut command = Command::new(crate::SERVER);
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("IOT_")) {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
 /// Runs the program in a folder until it ends.
 pub(crate) fn run(folder: &Path, args: &[impl AsRef<OsStr>]) -> Said {
     run_with(folder, args, &[])
@@ -60,8 +49,22 @@ pub(crate) fn run_with(
     args: &[impl AsRef<OsStr>],
     variables: &[(&str, &str)],
 ) -> Said {
+    finish(folder, Command::new(crate::SERVER), args, variables)
+}
+
+/// Runs a command that starts the program, without the variables of the test run.
+pub(crate) fn finish(
+    folder: &Path,
+    mut command: Command,
+    args: &[impl AsRef<OsStr>],
+    variables: &[(&str, &str)],
+) -> Said {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("IOT_")) {
+            command.env_remove(name);
+        }
+    }
     let output = TestFolder::new("said").unwrap();
-    let mut command = program();
     command.current_dir(folder).args(args).envs(variables.iter().copied());
     let mut process = Process::start("iot-server", command, output.path()).unwrap();
     let status = process.wait(WITHIN).unwrap();

@@ -2,13 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use iot_testkit::servers::http::Request;
-use iot_testkit::servers::{IotServer, TestFolder, free_ports};
+use iot_testkit::servers::{IotServer, TestFolder, find_program, free_ports};
 use iot_testkit::wait::until_blocking;
 
-use crate::command::{Said, run, run_with};
+use crate::command::{Said, finish, run, run_with};
 use crate::sql;
 
 /// The arguments of a server that is not meant to start.
@@ -60,20 +61,30 @@ fn a_folder_in_use_names_its_holder_and_is_left_alone() {
 #[test]
 fn a_folder_that_cannot_be_written_is_a_sentence() {
     let folder = TestFolder::new("read-only").unwrap();
-    // Root writes where rights forbid it; a file in the folder's place stops everybody.
     std::fs::write(folder.path().join("file"), "").unwrap();
     let [port] = free_ports("iot-server").unwrap();
     for data in ["file", "/proc/iot"] {
         let said = start(folder.path(), data, port);
         assert!(said.sentence(1).contains(data), "{said:?}");
     }
-    if nix::unistd::geteuid().is_root() {
-        return;
-    }
+
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o555)).unwrap();
-    assert!(start(folder.path(), "data", port).sentence(1).contains("data"));
+    let rights = std::fs::Permissions::from_mode;
+    std::fs::set_permissions(&data, rights(0o555)).unwrap();
+    let args = ["run", "--data", "data", "--http", &format!("127.0.0.1:{port}")];
+    let said = if nix::unistd::geteuid().is_root() {
+        // Rights do not bind root: somebody else starts it, from where it may be read.
+        std::fs::set_permissions(folder.path(), rights(0o755)).unwrap();
+        let program = folder.path().join("iot-server");
+        std::fs::copy(crate::SERVER, &program).unwrap();
+        let mut setpriv = Command::new(find_program("setpriv", "util-linux").unwrap());
+        setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
+        finish(folder.path(), setpriv, &args, &[])
+    } else {
+        run(folder.path(), &args)
+    };
+    assert!(said.sentence(1).contains("cannot be written"), "{said:?}");
 }
 
 #[test]

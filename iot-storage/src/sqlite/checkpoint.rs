@@ -75,7 +75,7 @@ impl Checkpoint {
             return;
         }
         let _turn = self.away.turn.lock().await;
-        self.away.bring_home(writer).await;
+        self.away.bring_home(writer, true).await;
     }
 
     /// Ends the task and waits for it.
@@ -97,13 +97,15 @@ impl Drop for Checkpoint {
 }
 
 impl Away {
-    /// A passive checkpoint waits for nobody; what it leaves comes home with the next.
-    async fn bring_home(&self, connection: &mut SqliteConnection) {
+    /// A passive checkpoint waits for nobody; what it leaves comes home with the next. Only in the
+    /// writer's turn is all of it home afterwards: beside it more may have been written meanwhile.
+    async fn bring_home(&self, connection: &mut SqliteConnection, writers_turn: bool) {
         self.fresh.store(0, Ordering::Relaxed);
         let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await;
         let length = row.and_then(|row| {
             let (log, home): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-            Ok(if home == log { 0 } else { u64::try_from(log).unwrap_or(0) * FRAME })
+            let over = writers_turn && home == log;
+            Ok(if over { 0 } else { u64::try_from(log).unwrap_or(0) * FRAME })
         });
         match length {
             Ok(length) => self.length.store(length, Ordering::Relaxed),
@@ -125,7 +127,7 @@ async fn beside(path: PathBuf, synchronous: Synchronous, away: Arc<Away>, stop: 
         }
         if let Some(connection) = &mut connection {
             let _turn = away.turn.lock().await;
-            away.bring_home(connection).await;
+            away.bring_home(connection, false).await;
         }
     }
     if let Some(connection) = connection {

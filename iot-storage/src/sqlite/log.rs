@@ -14,10 +14,8 @@ use super::shared::Shared;
 use super::statement::Script;
 use super::{address, decode, error, reserve, segment};
 
-/// Rows of one statement, while it is not known how much they hold.
-const ROWS: usize = 16;
 /// The most rows of one statement.
-const MOST: usize = 512;
+const ROWS: usize = 512;
 
 #[async_trait]
 impl Log for Shared {
@@ -59,10 +57,14 @@ impl Log for Shared {
             if segment.closed.is_some_and(|closed| closed.seq_last < page.next.0) {
                 continue;
             }
-            let mut size = ROWS;
             while page.readings.len() < limit {
-                let rows = rows(&mut reader, segment.id, page.next, size).await.map_err(failed)?;
+                let room = limit - page.readings.len();
+                let rows = rows(&mut reader, segment.id, page.next, room).await.map_err(failed)?;
                 if rows.is_empty() {
+                    // A stretch without rows does not hold anybody up.
+                    if let Some(closed) = segment.closed {
+                        page.next = page.next.max(Seq(closed.seq_last + 1));
+                    }
                     break;
                 }
                 for row in &rows {
@@ -72,7 +74,6 @@ impl Log for Shared {
                     self.add(&mut page, row, limit, &corrections);
                     tokio::task::yield_now().await;
                 }
-                size = (size * 2).min(MOST).min(limit - page.readings.len() + 1);
             }
         }
         let known = self.published.figures().stored;
@@ -146,23 +147,24 @@ fn never_was(from: Seq, end: u64) -> LogError {
     }
 }
 
-/// Rows from the one that holds `from` on.
+/// Rows from the one that holds `from` on, as many as so many readings can lie in.
 async fn rows(
     reader: &mut SqliteConnection,
     segment: i64,
     from: Seq,
-    limit: usize,
+    room: usize,
 ) -> Result<Vec<Row>, sqlx::Error> {
     let mut script = Script::default();
     script
         .add(&format!(
             "SELECT {COLUMNS} FROM log_{segment} WHERE seq_first >= coalesce( \
              (SELECT max(seq_first) FROM log_{segment} WHERE seq_first <= ?), 0) \
-             AND seq_last >= ? ORDER BY seq_first LIMIT ?"
+             AND seq_last >= ? AND seq_first < ? ORDER BY seq_first LIMIT ?"
         ))
         .bind(from.0 as i64)
         .bind(from.0 as i64)
-        .bind(limit as i64);
+        .bind((from.0 as i64).saturating_add(i64::try_from(room).unwrap_or(i64::MAX)))
+        .bind(ROWS as i64);
     script.rows(reader).await?.iter().map(Row::read).collect()
 }
 

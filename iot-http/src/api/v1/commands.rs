@@ -6,9 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use iot_core::domain::{
-    Action, CommandId, CommandRecord, CommandRequest, DeviceId, Scope, Target,
-};
+use iot_core::domain::{Action, CommandId, CommandRecord, CommandRequest, DeviceId, Scope, Target};
 use serde::Deserialize;
 use serde_json::Value as Json_;
 

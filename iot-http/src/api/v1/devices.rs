@@ -62,7 +62,8 @@ impl Which {
             && self.label.as_ref().is_none_or(|label| device.labels.contains(label))
             && self.q.as_ref().is_none_or(|q| {
                 let q = q.to_lowercase();
-                let texts = [Some(device.id.as_str()), device.name.as_deref(), device.area.as_deref()];
+                let texts =
+                    [Some(device.id.as_str()), device.name.as_deref(), device.area.as_deref()];
                 let texts = texts.into_iter().flatten();
                 let mut texts = texts.chain(device.labels.iter().map(String::as_str));
                 texts.any(|text| text.to_lowercase().contains(&q))

@@ -102,7 +102,11 @@ pub(super) async fn stream(
 
 /// A text that a spreadsheet would take for a formula gets an apostrophe before it.
 fn guarded(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 fn cell(value: Option<&Value>) -> String {

@@ -23,7 +23,9 @@ fn masked(root: &Json, schema: &Json, value: &Json, depth: usize) -> Json {
     if is_secret(schema) && !value.is_null() {
         return json!({ "set": true });
     }
-    if let Some(target) = schema["$ref"].as_str().and_then(|r| root.pointer(r.trim_start_matches('#'))) {
+    if let Some(target) =
+        schema["$ref"].as_str().and_then(|r| root.pointer(r.trim_start_matches('#')))
+    {
         shown = masked(root, target, &shown, depth - 1);
     }
     for word in ["allOf", "anyOf", "oneOf"] {

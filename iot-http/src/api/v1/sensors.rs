@@ -122,7 +122,11 @@ pub(crate) async fn remove_readings(
 ) -> Result<StatusCode, Problem> {
     let end = |pointer: &str, text: &Option<String>| match text {
         Some(text) => span::time(pointer, text),
-        None => Err(Problem::field(Kind::BadRequest, pointer, "must be given: removed readings do not come back")),
+        None => Err(Problem::field(
+            Kind::BadRequest,
+            pointer,
+            "must be given: removed readings do not come back",
+        )),
     };
     let range = TimeRange { from: end("/from", &removal.from)?, to: end("/to", &removal.to)? };
     span::forwards(range)?;

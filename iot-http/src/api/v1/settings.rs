@@ -43,7 +43,10 @@ pub(crate) async fn edit(
         .filter(|name| SettingKey::parse(name).is_none())
         .map(|name| Field {
             pointer: format!("/{}", name.chars().take(60).collect::<String>()),
-            detail: format!("is no setting; there are {}", SettingKey::ALL.map(SettingKey::word).join(", ")),
+            detail: format!(
+                "is no setting; there are {}",
+                SettingKey::ALL.map(SettingKey::word).join(", ")
+            ),
         })
         .collect();
     if let Some(first) = unknown.first() {

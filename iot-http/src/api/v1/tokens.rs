@@ -51,7 +51,8 @@ pub(crate) async fn list(
     let limit = paging::limit(which.limit)?;
     let all = app.gateway.tokens();
     // The time of making first, so that what is made during a walk comes at its end.
-    let key = |token: &&TokenRecord| format!("{:020}{}", token.created.as_micros().max(0), id_of(token));
+    let key =
+        |token: &&TokenRecord| format!("{:020}{}", token.created.as_micros().max(0), id_of(token));
     let mut sorted: Vec<&TokenRecord> = all.iter().collect();
     sorted.sort_by_key(key);
     let page = paging::cut(sorted.into_iter(), which.cursor.as_deref(), limit, key)?;
@@ -111,10 +112,7 @@ pub(crate) async fn create(
 }
 
 /// `POST tokens/link`: a sign-in link for each address.
-pub(crate) async fn link(
-    State(app): State<App>,
-    Caller(who): Caller,
-) -> Result<Response, Problem> {
+pub(crate) async fn link(State(app): State<App>, Caller(who): Caller) -> Result<Response, Problem> {
     let (secret, token) = app.gateway.issue(&who, NewToken::link()).await?;
     let mut shown = shape(&token);
     shown["token"] = Json_::from(secret.reveal());
