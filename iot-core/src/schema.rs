@@ -55,11 +55,11 @@ impl Checker {
             .map_err(|e| SchemaError(e.to_string()))
     }
 
-    /// All that is wrong with a value; `null` counts as an empty object.
+    /// All that is wrong with a value; a `null` that does not fit counts as an empty object.
     #[must_use]
     pub fn errors(&self, value: &Json) -> Vec<ConfigError> {
         let empty = Json::Object(serde_json::Map::new());
-        let value = if value.is_null() { &empty } else { value };
+        let value = if value.is_null() && !self.0.is_valid(value) { &empty } else { value };
         self.0
             .iter_errors(value)
             .map(|e| ConfigError::at(e.instance_path().as_str(), e.to_string()))
@@ -93,6 +93,7 @@ mod tests {
     fn a_wrong_field_is_named_by_its_pointer() {
         let checker = Checker::new(&of::<Config>()).unwrap();
         assert!(checker.check(&Json::Null).is_ok());
+        assert!(Checker::new(&of::<()>()).unwrap().check(&Json::Null).is_ok());
         assert_eq!(read::<Config>(&Json::Null).unwrap().interval_ms, 0);
         let wrong = checker.check(&serde_json::json!({"interval_ms": 5})).unwrap_err();
         assert_eq!(wrong.pointer, "/interval_ms");

@@ -19,7 +19,7 @@ const MADE_FROM: [&str; 7] = [
     "tsconfig.json",
 ];
 /// Lines of npm's own words that are passed on when it fails.
-const LAST_WORDS: usize = 6;
+const WORDS: usize = 6;
 
 /// What the page is made from, as far as it is there.
 pub(crate) fn sources(frontend: &Path) -> Vec<PathBuf> {
@@ -103,14 +103,25 @@ fn needs_install(frontend: &Path) -> bool {
 
 fn npm(frontend: &Path, arguments: &[&str]) -> Result<(), String> {
     let said = format!("npm {}", arguments.join(" "));
-    let run = Command::new("npm").args(arguments).current_dir(frontend).output();
-    let output = run.map_err(|e| format!("{said} cannot be run: {e}"))?;
+    let mut run = Command::new("npm");
+    run.args(arguments).current_dir(frontend).env("NO_COLOR", "1");
+    let output = run.output().map_err(|e| format!("{said} cannot be run: {e}"))?;
     if output.status.success() {
         return Ok(());
     }
     let mut words = String::from_utf8_lossy(&output.stdout).into_owned();
     words.push_str(&String::from_utf8_lossy(&output.stderr));
-    let lines: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let last = lines[lines.len().saturating_sub(LAST_WORDS)..].join(" | ");
-    Err(format!("{said} failed: {last}"))
+    Err(format!("{said} failed: {}", reason(&words)))
+}
+
+/// What went wrong: from the first line that speaks of an error, without the way there.
+fn reason(words: &str) -> String {
+    let lines = || words.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told = lines().skip_while(|line| !line.to_lowercase().contains("error"));
+    let told: Vec<&str> = told.filter(|line| !line.starts_with("at ")).take(WORDS).collect();
+    if told.is_empty() {
+        lines().next_back().unwrap_or("it said nothing").to_owned()
+    } else {
+        told.join(" | ")
+    }
 }

@@ -71,24 +71,31 @@ impl Running {
         self.handle.clone()
     }
 
+    /// Opens the layers: each takes what it needs of the world. None serves yet.
     pub(super) async fn open_layers(
-        &mut self,
+        &self,
         layers: Vec<Box<dyn Layer>>,
-    ) -> Result<(), StartError> {
+    ) -> Result<Vec<Box<dyn Layer>>, StartError> {
+        let mut open = Vec::with_capacity(layers.len());
         for mut layer in layers {
-            let name = layer.name();
             match layer.open(LayerCx { gateway: self.handle.clone() }).await {
-                Ok(()) => {
-                    let stop = self.layers_stop.clone();
-                    self.layers.spawn(async move { (name, layer.run(stop).await) });
-                }
+                Ok(()) => open.push(layer),
                 Err(error) if error.optional => {
-                    tracing::warn!(layer = name, %error, "a layer is not there, the rest goes on");
+                    let layer = layer.name();
+                    tracing::warn!(layer, %error, "a layer is not there, the rest goes on");
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(open)
+    }
+
+    /// Lets open layers serve.
+    pub(super) fn run_layers(&mut self, layers: Vec<Box<dyn Layer>>) {
+        for layer in layers {
+            let (name, stop) = (layer.name(), self.layers_stop.clone());
+            self.layers.spawn(async move { (name, layer.run(stop).await) });
+        }
     }
 
     /// Waits until a layer ends by itself, which it should not, and says why. Waits for ever where

@@ -249,8 +249,14 @@ impl Builder {
             let open = handle.registry().open_commands().await.map_err(|e| read(&e))?;
             handle.shared.dispatcher.end_left_over(open).await;
             self.record_kinds(&handle).await.map_err(|e| read(&e))?;
-            running.open_layers(std::mem::take(&mut self.layers)).await?;
-            self.start_instances(&handle, stored_instances, first_start).await
+            let mut instances = stored_instances;
+            if first_start {
+                instances = self.make_first_instances(&handle).await?;
+            }
+            let layers = running.open_layers(std::mem::take(&mut self.layers)).await?;
+            self.start_instances(&handle, instances).await?;
+            running.run_layers(layers);
+            Ok(())
         }
         .await;
         match started {
@@ -302,23 +308,29 @@ impl Builder {
         Ok(())
     }
 
+    /// On disk before any layer opens: what a layer writes makes the next start no first one.
+    async fn make_first_instances(
+        &mut self,
+        handle: &Handle,
+    ) -> Result<Vec<InstanceRecord>, StartError> {
+        let first = std::mem::take(&mut self.first);
+        if !first.is_empty() {
+            let changes = first.iter().cloned().map(Change::PutInstance).collect();
+            handle.change(changes).await.map_err(|e| StartError::Read(e.to_string()))?;
+        }
+        Ok(first)
+    }
+
     async fn start_instances(
         &mut self,
         handle: &Handle,
         stored: Vec<InstanceRecord>,
-        first_start: bool,
     ) -> Result<(), StartError> {
         let mut all = std::mem::take(&mut self.instances);
         for record in stored {
             if all.iter().any(|(other, _)| other.name == record.name) {
                 tracing::warn!(instance = %record.name, "an instance of the configuration hides one of the same name in the store");
             } else {
-                all.push((record, None));
-            }
-        }
-        if first_start {
-            for record in std::mem::take(&mut self.first) {
-                drop(handle.shared.queue.change(vec![Change::PutInstance(record.clone())], false));
                 all.push((record, None));
             }
         }

@@ -159,7 +159,10 @@ impl Handle {
         for status in self.instances() {
             *instances.entry(status.state.word()).or_default() += 1;
         }
-        let usage = self.shared.store.keeper.usage();
+        let mut usage = self.shared.store.keeper.usage();
+        if let Some(cap) = self.shared.settings.view(SettingKey::DiskCap).value.as_u64() {
+            usage.cap = cap;
+        }
         let ledger = self.shared.ledger.view();
         Diagnostics {
             days_left: self.days_left(&ledger, usage),
