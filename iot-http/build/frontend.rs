@@ -111,7 +111,14 @@ fn npm(frontend: &Path, arguments: &[&str]) -> Result<(), String> {
     }
     let mut words = String::from_utf8_lossy(&output.stdout).into_owned();
     words.push_str(&String::from_utf8_lossy(&output.stderr));
-    Err(format!("{said} failed: {}", reason(&words)))
+    Err(format!("{said} failed: {}", reason(&plain(&words))))
+}
+
+/// Text without a terminal's colours, which some tools give whatever they are told.
+fn plain(words: &str) -> String {
+    let mut parts = words.split('\u{1b}');
+    let first = parts.next().unwrap_or("").to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
 /// What went wrong: from the first line that speaks of an error, without the way there.

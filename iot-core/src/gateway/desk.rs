@@ -5,8 +5,11 @@
 //! - Bound: 100,000 readings of this instance that are not on disk yet
 //! - When full: `submit` waits, `emit` gives the batch back and the host skips and counts the poll
 //! - Counter: the instance's `skipped`
+//!
+//! It holds the gateway weakly: an instance does not keep alive a gateway that everybody else let
+//! go of.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +20,7 @@ use crate::domain::{
     Batch, DeviceId, DeviceSpec, DeviceState, Home, InstanceName, KindName, State,
 };
 use crate::pipeline::Unknown;
+use crate::pipeline::catalogue::Entry;
 use crate::pipeline::queue::{Credit, Sender, permits};
 use crate::port::{AnnounceError, Change, Desk, Receipt, Reckoning, SubmitError};
 
@@ -24,7 +28,8 @@ const CREDIT: usize = 100_000;
 
 /// The desk of one instance.
 pub(crate) struct InstanceDesk {
-    shared: Arc<Shared>,
+    shared: Weak<Shared>,
+    start: Reckoning,
     name: InstanceName,
     kind: KindName,
     home: Home,
@@ -33,80 +38,89 @@ pub(crate) struct InstanceDesk {
 }
 
 impl InstanceDesk {
-    pub(crate) fn new(shared: Arc<Shared>, name: InstanceName, kind: KindName) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared>, name: InstanceName, kind: KindName) -> Self {
         let home = Home::Instance(name.clone());
-        let sender = shared.sender();
-        Self { shared, name, kind, home, credit: Arc::new(Semaphore::new(CREDIT)), sender }
+        let credit = Arc::new(Semaphore::new(CREDIT));
+        let (sender, start) = (shared.sender(), shared.clock.now());
+        Self { shared: Arc::downgrade(shared), start, name, kind, home, credit, sender }
     }
+
+    /// Sets the state of those of this instance's devices that `which` picks.
+    fn set_state(&self, which: impl Fn(&Entry) -> bool, state: DeviceState, reason: Option<&str>) {
+        if let Some(shared) = self.shared.upgrade() {
+            let own = |entry: &Entry| entry.device.home == self.home && which(entry);
+            shared.catalogue.set_state(own, state, reason);
+        }
+    }
+}
+
+fn fault_or_online(fault: Option<&str>) -> DeviceState {
+    if fault.is_some() { DeviceState::Fault } else { DeviceState::Online }
 }
 
 #[async_trait]
 impl Desk for InstanceDesk {
     fn announce(&self, spec: DeviceSpec, interval: Duration) -> Result<DeviceId, AnnounceError> {
-        let now = self.shared.clock.now().wall;
-        self.shared.catalogue.announce(&self.home, self.kind.as_str(), spec, interval, now)
+        let shared = self.shared.upgrade().ok_or(AnnounceError::Ended)?;
+        let now = shared.clock.now().wall;
+        shared.catalogue.announce(&self.home, self.kind.as_str(), spec, interval, now)
     }
 
     fn withdraw(&self, device: &DeviceId) {
-        let which = |e: &crate::pipeline::catalogue::Entry| {
-            e.device.id == *device && e.device.home == self.home
-        };
-        self.shared.catalogue.set_state(which, DeviceState::Offline, None);
+        self.set_state(|e| e.device.id == *device, DeviceState::Offline, None);
     }
 
     fn report(&self, device: &DeviceId, fault: Option<&str>) {
-        let state = if fault.is_some() { DeviceState::Fault } else { DeviceState::Online };
-        let which = |e: &crate::pipeline::catalogue::Entry| {
-            e.device.id == *device
-                && e.device.home == self.home
-                && (fault.is_some() || e.state == DeviceState::Fault)
+        let which = |e: &Entry| {
+            e.device.id == *device && (fault.is_some() || e.state == DeviceState::Fault)
         };
-        self.shared.catalogue.set_state(which, state, fault);
+        self.set_state(which, fault_or_online(fault), fault);
     }
 
     async fn submit(&self, batch: Batch) -> Result<Receipt, SubmitError> {
         let wanted = permits(batch.len(), CREDIT);
         let own = self.credit.clone().acquire_many_owned(wanted).await;
-        let own = own.map_err(|_| SubmitError::Stopping)?;
-        let credit = Credit(vec![own]);
-        self.shared.submit(&self.home, Unknown::Refuse, batch, credit, self.sender).await
+        let credit = Credit(vec![own.map_err(|_| SubmitError::Stopping)?]);
+        let shared = self.shared.upgrade().ok_or(SubmitError::Stopping)?;
+        shared.submit(&self.home, Unknown::Refuse, batch, credit, self.sender).await
     }
 
     fn emit(&self, batch: Batch) -> Result<Receipt, Batch> {
+        let Some(shared) = self.shared.upgrade() else { return Err(batch) };
         let wanted = permits(batch.len(), CREDIT);
         let Ok(own) = self.credit.clone().try_acquire_many_owned(wanted) else { return Err(batch) };
-        let Some(all) = self.shared.queue.try_credit(batch.len()) else { return Err(batch) };
+        let Some(all) = shared.queue.try_credit(batch.len()) else { return Err(batch) };
         let credit = Credit(vec![own, all]);
-        let intake = &self.shared.intake;
-        Ok(intake.take(&self.home, Unknown::Refuse, batch, credit, None).0)
+        Ok(shared.intake.take(&self.home, Unknown::Refuse, batch, credit, None).0)
+    }
+
+    fn has_credit(&self) -> bool {
+        self.credit.available_permits() > 0
+            && self.shared.upgrade().is_some_and(|shared| shared.queue.has_credit())
     }
 
     fn keep(&self, state: State) {
         let change = Change::KeepState(self.name.clone(), state);
-        if self.shared.queue.change(vec![change], false).is_none() {
+        let queued = self.shared.upgrade().and_then(|s| s.queue.change(vec![change], false));
+        if queued.is_none() {
             tracing::warn!(instance = %self.name, "a state came after the store was closed");
         }
     }
 
     fn clock(&self) -> Reckoning {
-        self.shared.clock.now()
+        self.shared.upgrade().map_or(self.start, |shared| shared.clock.now())
     }
 
     fn instance_fault(&self, fault: Option<&str>) {
-        let state = if fault.is_some() { DeviceState::Fault } else { DeviceState::Online };
-        let which = |e: &crate::pipeline::catalogue::Entry| {
-            e.device.home == self.home
-                && match fault {
-                    // What was withdrawn stays offline, whatever its instance suffers.
-                    Some(_) => e.state != DeviceState::Offline,
-                    None => e.state == DeviceState::Fault,
-                }
+        // What was withdrawn stays offline, whatever its instance suffers.
+        let which = |e: &Entry| match fault {
+            Some(_) => e.state != DeviceState::Offline,
+            None => e.state == DeviceState::Fault,
         };
-        self.shared.catalogue.set_state(which, state, fault);
+        self.set_state(which, fault_or_online(fault), fault);
     }
 
     fn instance_gone(&self) {
-        let which = |e: &crate::pipeline::catalogue::Entry| e.device.home == self.home;
-        self.shared.catalogue.set_state(which, DeviceState::Offline, None);
+        self.set_state(|_| true, DeviceState::Offline, None);
     }
 }

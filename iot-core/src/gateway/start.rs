@@ -26,7 +26,7 @@ use crate::pipeline::presence::{Presence, Rate};
 use crate::pipeline::queue::Queue;
 use crate::pipeline::writer::Writer;
 use crate::port::{
-    Change, Clock, CommandRoute, ConfigError, Launch, LayerError, PluginKind, StoreError,
+    Change, Clock, CommandRoute, ConfigError, KindInfo, Launch, LayerError, PluginKind, StoreError,
 };
 use crate::registry::{Registered, RegistryError};
 
@@ -162,7 +162,6 @@ impl Builder {
         let cursors = log.cursors().await.map_err(|e| read(&e))?;
         let tokens = registry.tokens().await.map_err(|e| read(&e))?;
         let stored_instances = registry.instances().await.map_err(|e| read(&e))?;
-        let first_start = end.0 == 0 && tokens.is_empty() && stored_instances.is_empty();
         let stored_settings = registry.settings().await.map_err(|e| read(&e))?;
         let id = match self.id.take() {
             Some(id) => id,
@@ -248,10 +247,9 @@ impl Builder {
         let started = async {
             let open = handle.registry().open_commands().await.map_err(|e| read(&e))?;
             handle.shared.dispatcher.end_left_over(open).await;
-            self.record_kinds(&handle).await.map_err(|e| read(&e))?;
             let mut instances = stored_instances;
-            if first_start {
-                instances = self.make_first_instances(&handle).await?;
+            if self.run_instances {
+                instances.extend(self.record_kinds(&handle).await?);
             }
             let layers = running.open_layers(std::mem::take(&mut self.layers)).await?;
             self.start_instances(&handle, instances).await?;
@@ -280,43 +278,39 @@ impl Builder {
         Ok(kinds)
     }
 
-    /// The plugin registry on disk learns which kinds are there.
-    async fn record_kinds(&self, handle: &Handle) -> Result<(), crate::port::RegistryError> {
-        let known = handle.registry().plugins().await?;
+    /// The plugin registry on disk learns which kinds are there. Where it has never heard of any,
+    /// this is the very first start: the first instances are made with it, on disk before any layer
+    /// opens.
+    async fn record_kinds(&mut self, handle: &Handle) -> Result<Vec<InstanceRecord>, StartError> {
+        let read = |e: &dyn std::fmt::Display| StartError::Read(e.to_string());
+        let known = handle.registry().plugins().await.map_err(|e| read(&e))?;
         let now = handle.clock().wall;
-        let changes: Vec<Change> = handle
-            .kinds()
-            .into_iter()
-            .map(|view| {
-                let before = known.iter().find(|record| record.kind == view.info.kind);
-                Change::PutPlugin(PluginRecord {
-                    kind: view.info.kind,
-                    version: view.info.version,
-                    door: view.info.door.to_owned(),
-                    path: None,
-                    hash: None,
-                    grants: Json::Null,
-                    state: view.state.to_owned(),
-                    last_error: None,
-                    first_seen: before.map_or(now, |record| record.first_seen),
-                    last_seen: now,
-                })
+        let record = |info: KindInfo, state: &str| {
+            let before = known.iter().find(|record| record.kind == info.kind);
+            Change::PutPlugin(PluginRecord {
+                kind: info.kind,
+                version: info.version,
+                door: info.door.to_owned(),
+                path: None,
+                hash: None,
+                grants: Json::Null,
+                state: state.to_owned(),
+                last_error: None,
+                first_seen: before.map_or(now, |record| record.first_seen),
+                last_seen: now,
             })
-            .collect();
-        // They ride on the next commit: the queue is open, for nothing has stopped it yet.
-        drop(handle.shared.queue.change(changes, false));
-        Ok(())
-    }
-
-    /// On disk before any layer opens: what a layer writes makes the next start no first one.
-    async fn make_first_instances(
-        &mut self,
-        handle: &Handle,
-    ) -> Result<Vec<InstanceRecord>, StartError> {
+        };
+        let kinds = handle.kinds().into_iter().map(|view| record(view.info, view.state));
+        let mut changes: Vec<Change> = kinds.collect();
+        if !known.is_empty() {
+            // They ride on the next commit: the queue is open, for nothing has stopped it yet.
+            drop(handle.shared.queue.change(changes, false));
+            return Ok(Vec::new());
+        }
         let first = std::mem::take(&mut self.first);
-        if !first.is_empty() {
-            let changes = first.iter().cloned().map(Change::PutInstance).collect();
-            handle.change(changes).await.map_err(|e| StartError::Read(e.to_string()))?;
+        changes.extend(first.iter().cloned().map(Change::PutInstance));
+        if !changes.is_empty() {
+            handle.change(changes).await.map_err(|e| read(&e))?;
         }
         Ok(first)
     }
@@ -347,7 +341,7 @@ impl Builder {
             let state = handle.registry().state(&record.name).await;
             let state = state.map_err(|e| StartError::Read(e.to_string()))?;
             let (name, kind_name) = (record.name.clone(), record.kind.clone());
-            let desk = Arc::new(InstanceDesk::new(handle.shared.clone(), name, kind_name));
+            let desk = Arc::new(InstanceDesk::new(&handle.shared, name, kind_name));
             host.start(Launch { record, kind, desk, state }).await;
         }
         Ok(())

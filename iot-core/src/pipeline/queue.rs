@@ -109,6 +109,11 @@ impl Queue {
         self.credit.clone().try_acquire_many_owned(permits(readings, CREDIT)).ok()
     }
 
+    /// Whether there is credit for a reading now.
+    pub(crate) fn has_credit(&self) -> bool {
+        self.credit.available_permits() > 0
+    }
+
     /// Credit for so many readings; waits for it.
     pub(crate) async fn credit(&self, readings: usize) -> Option<OwnedSemaphorePermit> {
         self.credit.clone().acquire_many_owned(permits(readings, CREDIT)).await.ok()

@@ -58,11 +58,8 @@ impl Desk for RunDesk {
     fn announce(&self, spec: DeviceSpec, interval: Duration) -> Result<DeviceId, AnnounceError> {
         match self.desk() {
             Some(desk) => desk.announce(spec, interval),
-            // Heard only by a thread that was given up; the port has no word of its own for it.
-            None => Err(AnnounceError::NotHome {
-                device: DeviceId::from_hardware(&spec.hardware),
-                home: format!("a newer run of instance {}", self.instance.record.name),
-            }),
+            // Heard only by a thread that was given up.
+            None => Err(AnnounceError::Ended),
         }
     }
 
@@ -90,6 +87,10 @@ impl Desk for RunDesk {
         let receipt = desk.emit(batch)?;
         self.count(receipt);
         Ok(receipt)
+    }
+
+    fn has_credit(&self) -> bool {
+        self.desk().is_some_and(|desk| desk.has_credit())
     }
 
     fn keep(&self, state: State) {

@@ -142,7 +142,10 @@ impl TurnSource for RunTurns {
                     self.after_command = false;
                     let left_out = self.ticks.take(Instant::now());
                     self.instance.report.skipped.fetch_add(left_out, Ordering::Relaxed);
-                    return Turn::Tick;
+                    if self.desk.has_credit() {
+                        return Turn::Tick;
+                    }
+                    self.out_of_credit();
                 }
             }
         }

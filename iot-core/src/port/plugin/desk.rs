@@ -95,6 +95,11 @@ pub trait Desk: Send + Sync {
     /// Gives the batch back where there is no credit left.
     fn emit(&self, batch: Batch) -> Result<Receipt, Batch>;
 
+    /// Whether `emit` would take a reading now: asked before a device is read in vain.
+    fn has_credit(&self) -> bool {
+        true
+    }
+
     /// Keeps a state for the next run; it is written with the next commit.
     fn keep(&self, state: State);
 

@@ -107,6 +107,9 @@ pub enum AnnounceError {
         /// The announced one.
         announced: &'static str,
     },
+    /// The instance, or its gateway, has ended.
+    #[error("the instance has ended; it announces nothing any more")]
+    Ended,
     /// An identity does not fit.
     #[error(transparent)]
     Id(#[from] IdError),

@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 use super::{PollError, Receipt, SubmitError};
 use crate::domain::{Batch, Command, Outcome};
 
-/// A command that waits for an answer. One that is dropped unanswered ends as failed.
+/// A command that waits for an answer. One that a running plugin drops unanswered ends as failed;
+/// one whose plugin ended, or missed the deadline, as timed out: it may have run.
 #[derive(Debug)]
 pub struct Asked {
     /// The command.
