@@ -1,7 +1,7 @@
 //! Changes by hand: of devices, sensors, readings. Each is on disk before it is answered,
 //! and leaves a row in the audit.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
 
 use super::handle::Handle;
@@ -62,44 +62,44 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 }
 
 /// What to change of a device. What is missing is left, `null` clears.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceEdit {
     /// A name for people, up to 64 characters.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub name: Option<Option<String>>,
     /// Where it stands, up to 64 characters.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub area: Option<Option<String>>,
     /// Words to find it by, up to 32 of up to 64 characters.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
     /// A picture's name.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub icon: Option<Option<String>>,
 }
 
 /// What to change of a sensor. What is missing is left, `null` clears.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SensorEdit {
     /// A name for people, up to 64 characters.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub name: Option<Option<String>>,
     /// The unit as a person wants to read it.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub display_unit: Option<Option<String>>,
     /// Decimals to show, 0 to 10.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub precision: Option<Option<u8>>,
     /// What it measures.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub class: Option<Option<String>>,
     /// Laid over each value that arrives from now on.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Option<Calibration>>,
     /// Days that its readings are kept.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<Option<u32>>,
 }
 
@@ -145,6 +145,11 @@ fn check_labels(errors: &mut Vec<ConfigError>, labels: &[String]) {
 
 pub(super) fn checked(errors: Vec<ConfigError>) -> Result<(), EditError> {
     if errors.is_empty() { Ok(()) } else { Err(EditError::Invalid(errors)) }
+}
+
+/// What changed, for the audit.
+fn as_json(edit: &impl Serialize) -> Option<String> {
+    serde_json::to_string(edit).ok()
 }
 
 fn none(what: &'static str, name: &impl ToString) -> EditError {
@@ -251,7 +256,7 @@ impl Handle {
         check_labels(&mut errors, edit.labels.as_deref().unwrap_or_default());
         checked(errors)?;
         self.writable()?;
-        let detail = format!("{edit:?}");
+        let detail = as_json(&edit);
         let ticket = self.shared.catalogue.edit(id, |device| {
             if let Some(name) = edit.name {
                 device.name = name;
@@ -267,7 +272,7 @@ impl Handle {
             }
         });
         on_disk(ticket.ok_or_else(|| none("device", id))?).await?;
-        self.audit(who, "device.edit", &format!("device:{id}"), "done", Some(detail)).await;
+        self.audit(who, "device.edit", &format!("device:{id}"), "done", detail).await;
         self.device(id).ok_or_else(|| none("device", id))
     }
 
@@ -340,10 +345,10 @@ impl Handle {
         }
         checked(errors)?;
         self.writable()?;
-        let detail = format!("{edit:?}");
+        let detail = as_json(&edit);
         let ticket = self.shared.catalogue.edit_sensor(id, |sensor| apply(sensor, edit));
         on_disk(ticket.ok_or_else(|| none("sensor", id))?).await?;
-        self.audit(who, "sensor.edit", &format!("sensor:{id}"), "done", Some(detail)).await;
+        self.audit(who, "sensor.edit", &format!("sensor:{id}"), "done", detail).await;
         self.sensor(id).ok_or_else(|| none("sensor", id))
     }
 

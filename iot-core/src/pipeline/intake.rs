@@ -150,7 +150,12 @@ impl Intake {
     /// Makes what is not known, or refuses it.
     fn check_unknown(&self, pass: &mut Pass<'_>, unknown: Unknown, samples: Vec<Sample>) {
         for sample in samples {
-            let known = self.catalogue.view(&sample.device).is_some();
+            // An earlier sample of this very batch may have made it.
+            if let Some(sensor) = self.catalogue.sensor(&sample.device, &sample.key) {
+                self.admit(pass, &sensor, sample);
+                continue;
+            }
+            let known = self.catalogue.has(&sample.device);
             let Unknown::Create { kind } = unknown else {
                 let why = if known { Refusal::UnknownSensor } else { Refusal::UnknownDevice };
                 self.refuse(pass, why);

@@ -57,6 +57,17 @@ async fn a_bad_reading_does_not_take_its_batch_down() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bad_reading_counts_in_the_batch_that_brings_its_sensor() {
+    let (gateway, _) = start("same-batch").await;
+    let mut batch = numbers("attic", 1_767_000_000_000, 1);
+    batch.push_bad(&device("attic"), &key("n"), "no answer");
+    batch.push_bad(&device("attic"), &key("never"), "no answer");
+    let receipt = gateway.submit(batch).await.unwrap();
+    assert_eq!((receipt.accepted, receipt.refused), (2, 1));
+    gateway.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_device_time_that_cannot_be_is_stored_at_its_arrival_as_suspect() {
     let (gateway, _) = start("times").await;
     let now = noon().as_millis();

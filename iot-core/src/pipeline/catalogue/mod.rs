@@ -266,6 +266,18 @@ impl Catalogue {
         Some(Arc::new(self.view_of(entry)))
     }
 
+    /// Whether there is such a device.
+    pub(crate) fn has(&self, id: &DeviceId) -> bool {
+        self.read().devices.get(id).is_some_and(|entry| !entry.device.removed)
+    }
+
+    /// A sensor of a device that is there.
+    pub(crate) fn sensor(&self, device: &DeviceId, key: &SensorKey) -> Option<Arc<Sensor>> {
+        let inner = self.read();
+        let entry = inner.devices.get(device).filter(|entry| !entry.device.removed)?;
+        entry.sensors.get(key).cloned()
+    }
+
     pub(crate) fn sensor_view(&self, id: &SensorId) -> Option<Arc<SensorView>> {
         let inner = self.read();
         let entry = inner.devices.get(&id.device).filter(|entry| !entry.device.removed)?;
