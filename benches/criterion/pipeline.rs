@@ -1,5 +1,5 @@
 //! Intake to durable row, by readings in one commit.
-#![expect(missing_docs, reason = "criterion's macro makes a function without docs")]
+
 
 use benches::{Walk, gateway};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -23,3 +23,5 @@
 
 pub mod host;
 pub mod plugins;
+
+pub use plugins::host::Host;

@@ -44,11 +44,8 @@ pub(crate) async fn run(long: Duration) -> anyhow::Result<String> {
             while let Some(Ok(message)) = socket.next().await {
                 let at = Instant::now();
                 let Message::Text(text) = message else { continue };
-                if text.contains(r#""snapshot""#)
-                    && let Some(ready) = ready.take()
-                {
-                    // The other side is gone only when the whole bench is.
-                    drop(ready.send(()));
+                if text.contains(r#""snapshot""#) && ready.take().is_some_and(|r| r.send(()).is_err()) {
+                    return;
                 }
                 for number in numbers(&text) {
                     if tell.send((number, at)).await.is_err() {

@@ -15,6 +15,8 @@ use crate::domain::{DeviceNo, Timestamp};
 use crate::port::{Change, Clock, Reckoning};
 
 const SEEN_EVERY: u32 = 60;
+/// The first time soon after the start, so that a new device does not look unheard for a minute.
+const SEEN_FIRST: u32 = 3;
 const FORGET_EVERY: u32 = 3600;
 const REMEMBER: Duration = Duration::from_secs(24 * 3600);
 /// The weight of the newest second in the rate shown.
@@ -59,7 +61,7 @@ impl Presence {
             let newest = u32::try_from(all - readings).map_or(f64::INFINITY, f64::from);
             self.rate.0.store((rate + NEWEST * (newest - rate)).to_bits(), Ordering::Relaxed);
             readings = all;
-            if round.is_multiple_of(SEEN_EVERY) {
+            if round % SEEN_EVERY == SEEN_FIRST {
                 self.queue.seen(self.seen().into_iter());
             }
             if round % FORGET_EVERY == 1 && now.synced {
