@@ -17,12 +17,11 @@ pub(super) fn measure(disks: &mut Disks, found: &mut Findings) {
     disks.refresh_specifics(true, DiskRefreshKind::nothing().with_storage());
     for (mount, disk) in worth_showing(disks).into_iter().take(MOST) {
         let part = key::mount(mount);
-        let used = disk.total_space().saturating_sub(disk.available_space());
         found.add(
             &format!("disk_{part}_used"),
             &format!("Disk {mount} used"),
             Form::BYTES,
-            Ok(count(used)),
+            Ok(count(used(mount, disk))),
         );
         found.add(
             &format!("disk_{part}_free"),
@@ -30,6 +29,14 @@ pub(super) fn measure(disks: &mut Disks, found: &mut Findings) {
             Form::BYTES,
             Ok(count(disk.available_space())),
         );
+    }
+}
+
+/// What `df` calls used. Room that is free and kept for root is neither used nor free.
+fn used(mount: &str, disk: &Disk) -> u64 {
+    match nix::sys::statvfs::statvfs(mount) {
+        Ok(room) => room.blocks().saturating_sub(room.blocks_free()) * room.fragment_size(),
+        Err(_) => disk.total_space().saturating_sub(disk.available_space()),
     }
 }
 
