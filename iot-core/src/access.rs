@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -10,6 +11,9 @@ use crate::domain::{
     Action, Credential, Denied, Principal, Scope, Target, TokenHash, TokenKind, TokenRecord,
 };
 use crate::port::{Access, Clock};
+
+/// How far behind a token's making the clock may stand.
+const SLACK: Duration = Duration::from_secs(24 * 3600);
 
 /// Decides by the tokens on file.
 #[derive(Debug)]
@@ -41,7 +45,9 @@ impl TokenAccess {
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
         let token = tokens.get(hash)?;
         let now = self.clock.now().wall;
-        token.expires.is_none_or(|end| now < end).then(|| token.clone())
+        // A clock that fell back to long before the token was made cannot say that it still lives.
+        let fits = |end| now < end && now.plus(SLACK) > token.created;
+        token.expires.is_none_or(fits).then(|| token.clone())
     }
 
     pub(crate) fn all(&self) -> Vec<TokenRecord> {

@@ -49,12 +49,19 @@ pub fn width_for(range: TimeRange, points: usize) -> i64 {
     let points = i64::try_from(points.max(1)).unwrap_or(i64::MAX);
     let (from, to) = (range.from.as_micros(), range.to.as_micros());
     let buckets = |width: i64| (to - 1).div_euclid(width) - from.div_euclid(width) + 1;
+    if let Some(width) = WIDTHS.into_iter().find(|width| buckets(*width) <= points) {
+        return width;
+    }
+    // Past the ladder: multiples of its widest, the largest of which reaches past both ends. A range
+    // across 1970 never fits one bucket, and gets two.
     let widest = WIDTHS[WIDTHS.len() - 1];
-    WIDTHS
-        .into_iter()
-        .chain((2..).map_while(|n: i64| widest.checked_mul(n)))
-        .find(|width| buckets(*width) <= points)
-        .unwrap_or(i64::MAX)
+    if points == 1 && from < 0 && to > 0 {
+        return i64::MAX;
+    }
+    let least = (to.saturating_sub(from) / widest / points).max(2);
+    let most = from.saturating_abs().max(to.saturating_abs()) / widest + 2;
+    let mut multiples = (least..=most.max(least)).filter_map(|n| widest.checked_mul(n));
+    multiples.find(|width| buckets(*width) <= points).unwrap_or(i64::MAX)
 }
 
 /// The calendar's steps.
@@ -182,6 +189,12 @@ mod tests {
         let off = range("2025-06-01T00:00:01Z", "2025-06-02T00:00:01Z");
         assert_eq!(width_for(off, 1), 2 * D, "2025-06-01 and -02 lie in one two-day bucket");
         assert!(width_for(TimeRange::ALL, 1000) > 30 * D);
+        let across = range("1960-01-01T00:00:00Z", "2025-01-01T00:00:00Z");
+        assert_eq!(width_for(across, 1), i64::MAX, "no width makes it one bucket");
+        let long = range("1971-01-01T00:00:00Z", "2025-01-01T00:00:00Z");
+        let width = width_for(long, 7);
+        let (first, last) = (long.from.as_micros() / width, (long.to.as_micros() - 1) / width);
+        assert!(last - first < 7 && width % (30 * D) == 0, "{width}");
     }
 
     #[test]

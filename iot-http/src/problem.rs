@@ -248,7 +248,7 @@ impl From<CommandError> for Problem {
                 let field = Field { pointer: "/timeout_ms".to_owned(), detail: detail.clone() };
                 Self { errors: vec![field], ..Self::new(Kind::Invalid, detail) }
             }
-            CommandError::Busy => Self::new(Kind::TooMany, detail).retry(1),
+            CommandError::Busy => Self::new(Kind::Unavailable, detail).retry(1),
             CommandError::Conflict(_) => Self::new(Kind::Conflict, detail),
             CommandError::Full(_) => Self::new(Kind::Full, detail).retry(60),
             _ => Self::new(Kind::Unavailable, detail).retry(5),
@@ -281,6 +281,13 @@ mod tests {
         words.dedup();
         assert_eq!(words.len(), Kind::ALL.len());
         assert!(Kind::ALL.iter().all(|kind| kind.status().as_u16() >= 400));
+    }
+
+    #[test]
+    fn too_many_open_commands_are_503_and_say_when_to_try_again() {
+        let answer = Problem::from(CommandError::Busy).into_response();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
     }
 
     #[test]

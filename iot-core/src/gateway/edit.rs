@@ -72,8 +72,8 @@ pub struct DeviceEdit {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub area: Option<Option<String>>,
     /// Words to find it by, up to 32 of up to 64 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub labels: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Option<Vec<String>>>,
     /// A picture's name.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub icon: Option<Option<String>>,
@@ -124,6 +124,9 @@ pub struct NewDevice {
     /// Words to find it by.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// A picture's name.
+    #[serde(default)]
+    pub icon: Option<String>,
 }
 
 fn check_text(errors: &mut Vec<ConfigError>, pointer: &str, text: Option<&str>) {
@@ -147,6 +150,12 @@ pub(super) fn checked(errors: Vec<ConfigError>) -> Result<(), EditError> {
     if errors.is_empty() { Ok(()) } else { Err(EditError::Invalid(errors)) }
 }
 
+/// Labels in the order they were given, each once.
+fn distinct(labels: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    labels.into_iter().filter(|label| seen.insert(label.clone())).collect()
+}
+
 /// What changed, for the audit.
 fn as_json(edit: &impl Serialize) -> Option<String> {
     serde_json::to_string(edit).ok()
@@ -166,6 +175,15 @@ impl Handle {
     /// Refuses a change while the store fails, before anything of it is done.
     pub(super) fn writable(&self) -> Result<(), EditError> {
         self.shared.failing.load_full().map_or(Ok(()), |error| Err(LogError::clone(&error).into()))
+    }
+
+    /// Refuses a removal while the store fails for another reason than that it is full: removals
+    /// are what frees it.
+    fn removable(&self) -> Result<(), EditError> {
+        match self.writable() {
+            Err(EditError::Full(_)) => Ok(()),
+            other => other,
+        }
     }
 
     /// Puts changes on disk, at once.
@@ -210,6 +228,7 @@ impl Handle {
         check_text(&mut errors, "/area", new.area.as_deref());
         check_text(&mut errors, "/manufacturer", new.manufacturer.as_deref());
         check_text(&mut errors, "/model", new.model.as_deref());
+        check_text(&mut errors, "/icon", new.icon.as_deref());
         check_labels(&mut errors, &new.labels);
         checked(errors)?;
         self.writable()?;
@@ -230,9 +249,11 @@ impl Handle {
             AnnounceError::Limit { .. } => EditError::Conflict(error.to_string()),
             other => EditError::Conflict(other.to_string()),
         })?;
+        self.shared.catalogue.unheard(&id);
         let ticket = self.shared.catalogue.edit(&id, |device| {
             device.area = new.area;
-            device.labels = new.labels;
+            device.labels = distinct(new.labels);
+            device.icon = new.icon;
         });
         on_disk(ticket.flatten()).await?;
         self.audit(who, "device.create", &format!("device:{id}"), "done", None).await;
@@ -253,7 +274,10 @@ impl Handle {
         check_text(&mut errors, "/name", edit.name.as_ref().and_then(Option::as_deref));
         check_text(&mut errors, "/area", edit.area.as_ref().and_then(Option::as_deref));
         check_text(&mut errors, "/icon", edit.icon.as_ref().and_then(Option::as_deref));
-        check_labels(&mut errors, edit.labels.as_deref().unwrap_or_default());
+        check_labels(
+            &mut errors,
+            edit.labels.as_ref().and_then(Option::as_deref).unwrap_or_default(),
+        );
         checked(errors)?;
         self.writable()?;
         let detail = as_json(&edit);
@@ -265,7 +289,7 @@ impl Handle {
                 device.area = area;
             }
             if let Some(labels) = edit.labels {
-                device.labels = labels;
+                device.labels = distinct(labels.unwrap_or_default());
             }
             if let Some(icon) = edit.icon {
                 device.icon = icon;
@@ -286,6 +310,15 @@ impl Handle {
         id: &DeviceId,
         home: Home,
     ) -> Result<Arc<DeviceView>, EditError> {
+        let there = match &home {
+            Home::Api => true,
+            Home::Instance(name) => self.instances().iter().any(|i| i.record.name == *name),
+            Home::Link(_) | Home::MqttListener => self.shared.dispatcher.serves(&home),
+        };
+        if !there {
+            let detail = format!("there is no {home}; GET instances lists the instances");
+            return Err(EditError::Invalid(vec![ConfigError::at("/home", detail)]));
+        }
         self.writable()?;
         let detail = home.to_string();
         let ticket = self.shared.catalogue.edit(id, |device| device.home = home);
@@ -304,7 +337,7 @@ impl Handle {
         id: &DeviceId,
         history: bool,
     ) -> Result<(), EditError> {
-        self.writable()?;
+        self.removable()?;
         let ticket = self.shared.catalogue.remove(id, history);
         on_disk(ticket.ok_or_else(|| none("device", id))?).await?;
         let detail = if history { "with its readings" } else { "its readings stay" };
@@ -338,9 +371,10 @@ impl Handle {
             errors.push(ConfigError::at("/retention_days", "must lie between 1 and 36500"));
         }
         if let Some(Some(c)) = edit.calibration
-            && !(c.scale.is_finite() && c.offset.is_finite() && c.scale != 0.0)
+            && !((1e-12..=1e12).contains(&c.scale.abs()) && c.offset.abs() <= 1e12)
         {
-            let detail = "scale and offset must be finite, and scale not 0";
+            let detail =
+                "scale must lie between 1e-12 and 1e12 either side of 0, offset within 1e12";
             errors.push(ConfigError::at("/calibration", detail));
         }
         checked(errors)?;
@@ -364,10 +398,11 @@ impl Handle {
     ) -> Result<(), EditError> {
         let view = self.sensor(id).ok_or_else(|| none("sensor", id))?;
         let sensor = view.sensor.no;
-        self.change(vec![Change::RemoveReadings { sensor, range }]).await?;
-        if view.latest.as_ref().is_some_and(|latest| range.contains(latest.ts)) {
-            let newest = self.history().latest_before(sensor, Timestamp::MAX).await;
-            self.shared.latest.replace(sensor, newest.unwrap_or_default());
+        self.removable()?;
+        on_disk(self.shared.queue.change(vec![Change::RemoveReadings { sensor, range }], true))
+            .await?;
+        if let Ok(newest) = self.history().latest_before(sensor, Timestamp::MAX).await {
+            self.shared.latest.removed(sensor, range, newest);
         }
         let detail = format!("[{}, {})", range.from, range.to);
         self.audit(who, "readings.delete", &format!("sensor:{id}"), "done", Some(detail)).await;

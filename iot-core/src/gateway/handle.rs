@@ -13,7 +13,7 @@ use crate::domain::{
     InstanceStatus, Principal, SensorId, Seq, Timestamp,
 };
 use crate::ledger::Ledger;
-use crate::pipeline::command::{Dispatcher, LONGEST, TIMEOUT, same};
+use crate::pipeline::command::{Dispatcher, LONGEST, TIMEOUT};
 use crate::pipeline::cursor::Cursor;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::latest::Latest;
@@ -24,8 +24,8 @@ use crate::pipeline::{
     catalogue::Catalogue,
 };
 use crate::port::{
-    Access, Clock, CursorName, History, LogError, LogErrorKind, PluginHost, Receipt, Reckoning,
-    Registry, Store, SubmitError,
+    Access, Clock, CursorName, History, LogError, PluginHost, Receipt, Reckoning, Registry, Store,
+    SubmitError,
 };
 use crate::registry::hint;
 use crate::schema::Checker;
@@ -248,14 +248,11 @@ impl Handle {
             }
         }
         if let Some(error) = self.shared.failing.load_full() {
-            return Err(match error.kind {
-                LogErrorKind::Full => CommandError::Full(error.why.clone()),
-                _ => CommandError::Store(error.why.clone()),
-            });
+            return Err(LogError::clone(&error).into());
         }
         let created = self.shared.dispatcher.now();
         let record = CommandRecord {
-            id: id.clone().unwrap_or_else(CommandId::fresh),
+            id: id.unwrap_or_else(CommandId::fresh),
             device_id: device,
             name,
             params,
@@ -267,13 +264,6 @@ impl Handle {
             error: None,
             may_have_run: false,
         };
-        if let Some(id) = &id {
-            let on_file = self.shared.store.registry.command(id).await;
-            let on_file = on_file.map_err(|e| CommandError::Store(e.why))?;
-            if let Some(on_file) = on_file {
-                return same(&on_file, &record);
-            }
-        }
         let record = self.shared.dispatcher.request(record, view.device.home.clone()).await?;
         let target = format!("device:{}", record.device_id);
         self.audit(who, "command", &target, "done", Some(format!("{} {}", record.name, record.id)))

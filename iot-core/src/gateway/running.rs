@@ -153,6 +153,7 @@ impl Running {
         }
         .seen();
         shared.queue.seen(seen.into_iter());
+        shared.bus.close();
         shared.queue.close();
         let flush = async { while self.tasked.writer.join_next().await.is_some() {} };
         let flushed = tokio::time::timeout(FLUSH, flush).await.is_ok();

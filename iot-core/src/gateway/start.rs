@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use serde_json::Value as Json;
@@ -15,11 +16,13 @@ use super::running::{Running, Tasked};
 use super::status::{Kinds, Settings};
 use crate::access::TokenAccess;
 use crate::clock::SystemClock;
-use crate::domain::{GatewayId, IdError, InstanceName, InstanceRecord, KindName, PluginRecord};
+use crate::domain::{
+    GatewayId, IdError, InstanceName, InstanceRecord, KindName, PluginRecord, TimeQuality,
+};
 use crate::ledger::Ledger;
 use crate::pipeline::bus::Bus;
 use crate::pipeline::catalogue::Catalogue;
-use crate::pipeline::command::Dispatcher;
+use crate::pipeline::command::{Dispatcher, left_over};
 use crate::pipeline::intake::Intake;
 use crate::pipeline::latest::Latest;
 use crate::pipeline::presence::{Presence, Rate};
@@ -29,6 +32,9 @@ use crate::port::{
     Change, Clock, CommandRoute, ConfigError, KindInfo, Launch, LayerError, PluginKind, StoreError,
 };
 use crate::registry::{Registered, RegistryError};
+
+/// How long a start waits for the outcomes of commands that a crash left open.
+const LEFT_OVER: Duration = Duration::from_secs(2);
 
 /// A gateway did not start. Each message is one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -172,7 +178,12 @@ impl Builder {
         let queue = Arc::new(Queue::new());
         let bus = Arc::new(Bus::new(fastrand::u64(..)));
         let latest = Arc::new(Latest::default());
-        latest.restore(store.history.latest().await.map_err(|e| read(&e))?);
+        let points = store.history.latest().await.map_err(|e| read(&e))?;
+        let synced = points.iter().filter(|(_, point)| point.time == TimeQuality::Synced);
+        if let Some(newest) = synced.map(|(_, point)| point.ts).max() {
+            clock.newest_committed(newest);
+        }
+        latest.restore(points);
         let catalogue =
             Arc::new(Catalogue::new(self.limits, queue.clone(), bus.clone(), latest.clone()));
         catalogue.restore(
@@ -183,7 +194,8 @@ impl Builder {
         let host = self.host.take().or_else(|| registered.host());
         let mut routes = std::mem::take(&mut self.routes);
         routes.extend(host.clone().map(|host| host as Arc<dyn CommandRoute>));
-        let (dispatcher, dispatch) = Dispatcher::new(queue.clone(), clock.clone(), routes);
+        let (dispatcher, dispatch) =
+            Dispatcher::new(queue.clone(), registry.clone(), clock.clone(), routes);
         let failing = Arc::new(ArcSwapOption::empty());
         let rate = Arc::new(Rate::default());
         let intake = Intake {
@@ -246,7 +258,11 @@ impl Builder {
         let mut running = Running::new(handle.clone(), tasked);
         let started = async {
             let open = handle.registry().open_commands().await.map_err(|e| read(&e))?;
-            handle.shared.dispatcher.end_left_over(open).await;
+            let ended = handle.shared.queue.change(left_over(open), true);
+            // A store that cannot be written now stops no start: the outcomes stay queued.
+            if let Some(ended) = ended {
+                drop(tokio::time::timeout(LEFT_OVER, ended.committed()).await);
+            }
             let mut instances = stored_instances;
             if self.run_instances {
                 instances.extend(self.record_kinds(&handle).await?);
@@ -307,7 +323,10 @@ impl Builder {
             drop(handle.shared.queue.change(changes, false));
             return Ok(Vec::new());
         }
-        let first = std::mem::take(&mut self.first);
+        // One that the configuration has of the same kind takes its place.
+        let configured = |kind: &KindName| self.instances.iter().any(|(r, _)| r.kind == *kind);
+        let mut first = std::mem::take(&mut self.first);
+        first.retain(|record| !configured(&record.kind));
         changes.extend(first.iter().cloned().map(Change::PutInstance));
         if !changes.is_empty() {
             handle.change(changes).await.map_err(|e| read(&e))?;

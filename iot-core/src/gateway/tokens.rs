@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::edit::EditError;
+use super::edit::{EditError, on_disk};
 use super::handle::Handle;
 use crate::access::principal_of;
 use crate::domain::{
@@ -112,51 +112,70 @@ impl Handle {
         if self.shared.tokens.take(&hash).is_none() {
             return Err(Denied::Unauthenticated);
         }
-        let removed = self.change(vec![Change::RemoveToken(hash)]).await;
+        let removed =
+            on_disk(self.shared.queue.change(vec![Change::RemoveToken(hash)], true)).await;
         removed.map_err(|_| Denied::Unavailable)?;
-        self.session_of(&principal_of(&link), &link.name).await.map_err(|_| Denied::Unavailable)
+        let session = self.session_of(&principal_of(&link), &link.name, SESSION_LIVES).await;
+        session.map_err(|_| Denied::Unavailable)
     }
 
-    /// Makes a session for a principal that has shown a token.
+    /// Makes a session of an API token. It lives no longer than the token, and ends when the token is
+    /// revoked. A session or a link makes none.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// [`Denied::Unauthenticated`] for a secret that is no API token's.
     pub async fn start_session(
         &self,
-        principal: &Principal,
-    ) -> Result<(TokenSecret, TokenRecord), EditError> {
-        let name = principal.name.rsplit(':').next().unwrap_or("session").to_owned();
-        self.session_of(principal, &name).await
+        secret: &TokenSecret,
+    ) -> Result<(TokenSecret, TokenRecord), Denied> {
+        let token = self.shared.tokens.valid(&secret.hash());
+        let token = token.filter(|token| token.kind == TokenKind::Api);
+        let token = token.ok_or(Denied::Unauthenticated)?;
+        let now = self.clock().wall;
+        let left = token.expires.map_or(SESSION_LIVES, |end| end.since(now).min(SESSION_LIVES));
+        let session = self.session_of(&principal_of(&token), &token.name, left).await;
+        session.map_err(|_| Denied::Unavailable)
     }
 
     async fn session_of(
         &self,
         principal: &Principal,
         name: &str,
+        lifetime: Duration,
     ) -> Result<(TokenSecret, TokenRecord), EditError> {
         let new = NewToken {
             kind: TokenKind::Session,
             name: name.to_owned(),
             role: principal.role,
             scope: principal.scope.clone(),
-            lifetime: None,
+            lifetime: Some(lifetime),
         };
         self.issue(principal, new).await
     }
 
-    /// Revokes a token, session or link: from now on it opens nothing.
+    /// Revokes a token, session or link: from now on it opens nothing. With an API token go the
+    /// sessions that were made of it. A store that cannot be written now takes it up when it can.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, or it is not on disk yet.
     pub async fn revoke(&self, who: &Principal, hash: &TokenHash) -> Result<(), EditError> {
         let Some(token) = self.shared.tokens.take(hash) else {
             let name = hash.0.chars().take(16).collect();
             return Err(EditError::NotFound { what: "token", name });
         };
-        self.change(vec![Change::RemoveToken(hash.clone())]).await?;
+        let mut changes = vec![Change::RemoveToken(hash.clone())];
+        if token.kind == TokenKind::Api {
+            // API tokens' names are unique, and a session bears that of its token.
+            let of_it = |t: &TokenRecord| t.kind == TokenKind::Session && t.name == token.name;
+            for session in self.shared.tokens.all().into_iter().filter(of_it) {
+                self.shared.tokens.take(&session.hash);
+                changes.push(Change::RemoveToken(session.hash));
+            }
+        }
+        let removed = on_disk(self.shared.queue.change(changes, true)).await;
         let target = format!("token:{}:{}", token.kind.word(), token.name);
         self.audit(who, "token.revoke", &target, "done", None).await;
-        Ok(())
+        removed
     }
 
     /// All tokens, sessions and links on file, without their secrets.

@@ -82,6 +82,8 @@ struct Ring {
     first: u64,
     /// Readings ever put on the bus.
     readings: u64,
+    /// The gateway has stopped.
+    closed: bool,
 }
 
 impl Ring {
@@ -106,7 +108,7 @@ pub(crate) struct Bus {
 
 impl Bus {
     pub(crate) fn new(start: u64) -> Self {
-        let ring = Ring { batches: VecDeque::new(), first: 0, readings: 0 };
+        let ring = Ring { batches: VecDeque::new(), first: 0, readings: 0, closed: false };
         Self { start, ring: Mutex::new(ring), end: watch::Sender::new(0) }
     }
 
@@ -126,6 +128,12 @@ impl Bus {
             ring.end()
         };
         self.end.send_replace(end);
+    }
+
+    /// The end: subscribers hear what is left, and then that it is over.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.end.send_modify(|_| {});
     }
 
     /// Readings ever put on the bus.
@@ -210,6 +218,9 @@ impl Subscription {
             if let Some(received) = self.try_next() {
                 return Some(received);
             }
+            if self.bus.lock().closed {
+                return None;
+            }
             self.watch.changed().await.ok()?;
         }
     }
@@ -233,6 +244,16 @@ mod tests {
         assert!(matches!(slow.next().await, Some(Received::Lagged { missed: 0 })));
         let Some(Received::Batch(first)) = slow.next().await else { panic!("a batch is left") };
         assert!(matches!(first.live, Live::Gone(id) if id.as_str() == "d904"));
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_hears_what_is_left_and_then_the_end() {
+        let bus = Arc::new(Bus::new(7));
+        let mut subscriber = bus.subscribe();
+        bus.publish(gone(1));
+        bus.close();
+        assert!(matches!(subscriber.next().await, Some(Received::Batch(_))));
+        assert!(subscriber.next().await.is_none());
     }
 
     #[tokio::test]

@@ -6,6 +6,10 @@
 //! - When full: a request is refused in words
 //! - Counter: `commands_open` of the diagnostics
 //!
+//! An id is reserved in memory before the registry is asked for it, and the dispatcher's task owns a
+//! command from before it is written down: neither an asker that leaves nor a commit that fails can
+//! leave one without an outcome, or run it twice.
+//!
 //! States: queued -> sent -> done | failed | refused | timed_out. Each step is on disk before the
 //! next begins, so a command that was open when the process died is told apart: one that was sent
 //! may have run, one that was not has not.
@@ -14,20 +18,25 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::queue::Queue;
 use crate::domain::{
     Command, CommandId, CommandRecord, CommandState, DeviceId, Home, Outcome, Timestamp,
 };
-use crate::port::{Change, Clock, CommandRoute, ConfigError, LogErrorKind};
+use crate::port::{
+    Change, Clock, CommandRoute, ConfigError, LogError, LogErrorKind, Registry, Unready,
+};
 
 /// The most commands that are not over.
 pub(crate) const OPEN: usize = 256;
 /// How long a command may take where nobody says.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a home that is not ready yet is asked again.
+const SOON: Duration = Duration::from_millis(20);
 /// The longest that anybody may say.
 pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -68,15 +77,35 @@ pub enum CommandError {
     Store(String),
 }
 
+impl From<LogError> for CommandError {
+    fn from(error: LogError) -> Self {
+        match error.kind {
+            LogErrorKind::Full => Self::Full(error.why),
+            _ => Self::Store(error.why),
+        }
+    }
+}
+
 /// A command that is not over, and where its end is told.
 type Open = watch::Receiver<CommandRecord>;
+
+/// A command on its way to the dispatcher's task.
+struct Request {
+    record: CommandRecord,
+    home: Home,
+    deadline: Instant,
+    tell: watch::Sender<CommandRecord>,
+    /// Told when it is written down, or could not be.
+    written: oneshot::Sender<Result<(), LogError>>,
+}
 
 /// Takes commands to their devices.
 pub(crate) struct Dispatcher {
     open: Mutex<HashMap<CommandId, Open>>,
-    send: mpsc::Sender<(CommandRecord, Home, watch::Sender<CommandRecord>)>,
-    queue: Arc<Queue>,
+    send: mpsc::Sender<Request>,
+    registry: Arc<dyn Registry>,
     clock: Arc<dyn Clock>,
+    routes: Vec<Arc<dyn CommandRoute>>,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -87,26 +116,33 @@ impl std::fmt::Debug for Dispatcher {
 
 /// The dispatcher's task.
 pub(crate) struct Dispatch {
-    take: mpsc::Receiver<(CommandRecord, Home, watch::Sender<CommandRecord>)>,
+    take: mpsc::Receiver<Request>,
     routes: Vec<Arc<dyn CommandRoute>>,
     queue: Arc<Queue>,
-    clock: Arc<dyn Clock>,
+}
+
+/// An id is this asker's, or somebody was before.
+enum Reserved {
+    Mine(watch::Sender<CommandRecord>),
+    Taken(CommandRecord),
 }
 
 impl Dispatcher {
     pub(crate) fn new(
         queue: Arc<Queue>,
+        registry: Arc<dyn Registry>,
         clock: Arc<dyn Clock>,
         routes: Vec<Arc<dyn CommandRoute>>,
     ) -> (Self, Dispatch) {
         let (send, take) = mpsc::channel(OPEN);
-        let dispatch = Dispatch { take, routes, queue: queue.clone(), clock: clock.clone() };
-        (Self { open: Mutex::default(), send, queue, clock }, dispatch)
+        let dispatch = Dispatch { take, routes: routes.clone(), queue };
+        (Self { open: Mutex::default(), send, registry, clock, routes }, dispatch)
     }
 
     pub(crate) fn open_count(&self) -> usize {
         let mut open = self.lock();
-        open.retain(|_, record| !record.borrow().state.is_over());
+        // One that is over, or whose teller is gone, is on file.
+        open.retain(|_, record| !record.borrow().state.is_over() && record.has_changed().is_ok());
         open.len()
     }
 
@@ -124,35 +160,41 @@ impl Dispatcher {
         if self.open_count() >= OPEN {
             return Err(CommandError::Busy);
         }
-        let (tell, hear) = watch::channel(record.clone());
-        if let Some(other) = self.lock().insert(record.id.clone(), hear) {
-            let other_record = other.borrow().clone();
-            self.lock().insert(record.id.clone(), other);
-            return same(&other_record, &record);
+        let deadline = Instant::now() + record.deadline.since(record.created);
+        let tell = match self.reserve(&record) {
+            Reserved::Mine(tell) => tell,
+            Reserved::Taken(other) => return same(&other, &record),
+        };
+        // From here on the id is nobody else's; dropping `tell` gives it back.
+        let on_file = self.registry.command(&record.id).await;
+        if let Some(on_file) = on_file.map_err(|e| CommandError::Store(e.why))? {
+            return same(&on_file, &record);
         }
-        let forget = Forget { dispatcher: self, id: Some(record.id.clone()) };
-        let permit = self.send.try_reserve().map_err(|_| CommandError::Busy)?;
-        let change = vec![Change::PutCommand(record.clone())];
-        let ticket = self.queue.change(change, true);
-        let ticket = ticket.ok_or_else(|| CommandError::Store("the gateway is stopping".into()))?;
-        ticket.committed().await.map_err(|e| match e.kind {
-            LogErrorKind::Full => CommandError::Full(e.why),
-            _ => CommandError::Store(e.why),
-        })?;
-        permit.send((record.clone(), home, tell));
-        forget.keep();
-        Ok(record)
+        let (written, is_written) = oneshot::channel();
+        let request = Request { record: record.clone(), home, deadline, tell, written };
+        self.send.try_send(request).map_err(|_| CommandError::Busy)?;
+        match is_written.await {
+            Ok(Ok(())) => Ok(record),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(CommandError::Store("the gateway is stopping".to_owned())),
+        }
     }
 
-    /// Ends what was open when the process died.
-    pub(crate) async fn end_left_over(&self, open: Vec<CommandRecord>) {
-        for record in open {
-            let may_have_run = record.state == CommandState::Sent;
-            if let Some(ended) = record.ended(Outcome::TimedOut { may_have_run }) {
-                tracing::warn!(command = %ended.id, may_have_run, "a command was open when the gateway stopped");
-                persist(&self.queue, ended).await;
-            }
+    fn reserve(&self, record: &CommandRecord) -> Reserved {
+        let mut open = self.lock();
+        if let Some(other) = open.get(&record.id)
+            && other.has_changed().is_ok()
+        {
+            return Reserved::Taken(other.borrow().clone());
         }
+        let (tell, hear) = watch::channel(record.clone());
+        open.insert(record.id.clone(), hear);
+        Reserved::Mine(tell)
+    }
+
+    /// Whether anybody speaks to devices of this home.
+    pub(crate) fn serves(&self, home: &Home) -> bool {
+        self.routes.iter().any(|route| route.serves(home))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -164,31 +206,18 @@ impl Dispatcher {
     }
 }
 
-/// Takes an id out again when its command was not taken in after all.
-struct Forget<'a> {
-    dispatcher: &'a Dispatcher,
-    id: Option<CommandId>,
-}
-
-impl Forget<'_> {
-    fn keep(mut self) {
-        self.id = None;
-    }
-}
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        if let Some(id) = self.id.take() {
-            self.dispatcher.lock().remove(&id);
-        }
-    }
+/// What was open when the process died, with the outcome that it has thereby.
+pub(crate) fn left_over(open: Vec<CommandRecord>) -> Vec<Change> {
+    let ended = open.into_iter().filter_map(|record| {
+        let may_have_run = record.state == CommandState::Sent;
+        tracing::warn!(command = %record.id, may_have_run, "a command was open when the gateway stopped");
+        record.ended(Outcome::TimedOut { may_have_run })
+    });
+    ended.map(Change::PutCommand).collect()
 }
 
 /// The record on file for a repeated id, if it is the same command.
-pub(crate) fn same(
-    on_file: &CommandRecord,
-    asked: &CommandRecord,
-) -> Result<CommandRecord, CommandError> {
+fn same(on_file: &CommandRecord, asked: &CommandRecord) -> Result<CommandRecord, CommandError> {
     if on_file.device_id == asked.device_id
         && on_file.name == asked.name
         && on_file.params == asked.params
@@ -212,14 +241,10 @@ impl Dispatch {
                     }
                 }
                 next = self.take.recv() => {
-                    let Some((record, home, tell)) = next else { break };
-                    let one = One {
-                        route: self.routes.iter().find(|route| route.serves(&home)).cloned(),
-                        queue: self.queue.clone(),
-                        clock: self.clock.clone(),
-                        home,
-                    };
-                    running.spawn(one.run(record, tell));
+                    let Some(request) = next else { break };
+                    let route = self.routes.iter().find(|r| r.serves(&request.home)).cloned();
+                    let one = One { route, queue: self.queue.clone(), home: request.home.clone() };
+                    running.spawn(one.run(request));
                 }
             }
         }
@@ -233,12 +258,26 @@ struct One {
     route: Option<Arc<dyn CommandRoute>>,
     home: Home,
     queue: Arc<Queue>,
-    clock: Arc<dyn Clock>,
 }
 
 impl One {
-    async fn run(self, record: CommandRecord, tell: watch::Sender<CommandRecord>) {
-        let (record, outcome) = self.outcome(record, &tell).await;
+    async fn run(self, request: Request) {
+        let Request { record, deadline, tell, written, .. } = request;
+        let first = self.queue.change(vec![Change::PutCommand(record.clone())], true);
+        let Some(first) = first else { return };
+        if let Err(error) = first.committed().await {
+            // The asker hears that it was not taken in. It may be on file all the same, or come
+            // there later, and so has an outcome: it did not run.
+            let ended = record.ended(Outcome::TimedOut { may_have_run: false });
+            drop(written.send(Err(error)));
+            if let Some(ended) = ended {
+                persist(&self.queue, ended).await;
+            }
+            return;
+        }
+        // The asker may have left; the command goes on all the same.
+        drop(written.send(Ok(())));
+        let (record, outcome) = self.outcome(record, deadline, &tell).await;
         if let Some(ended) = record.ended(outcome)
             && persist(&self.queue, ended.clone()).await
         {
@@ -249,17 +288,27 @@ impl One {
     async fn outcome(
         &self,
         record: CommandRecord,
+        deadline: Instant,
         tell: &watch::Sender<CommandRecord>,
     ) -> (CommandRecord, Outcome) {
         let Some(route) = &self.route else {
             let why = format!("nobody carries commands to devices of {}", self.home);
             return (record, Outcome::Refused(why));
         };
-        if let Err(why) = route.accepts(&self.home, &record.device_id) {
-            return (record, Outcome::Refused(why));
+        loop {
+            match route.accepts(&self.home, &record.device_id) {
+                Ok(()) => break,
+                Err(Unready::Soon(_)) if Instant::now() + SOON < deadline => {
+                    tokio::time::sleep(SOON).await;
+                }
+                Err(Unready::Soon(why) | Unready::No(why)) => {
+                    return (record, Outcome::Refused(why));
+                }
+            }
         }
-        if self.left(&record).is_zero() {
-            return (record, Outcome::Refused("its deadline had passed before it was sent".into()));
+        let late = || Outcome::Refused("its deadline had passed before it was sent".to_owned());
+        if Instant::now() >= deadline {
+            return (record, late());
         }
         let Some(sent) = record.sent() else {
             return (record, Outcome::TimedOut { may_have_run: true });
@@ -268,7 +317,10 @@ impl One {
             return (record, Outcome::TimedOut { may_have_run: false });
         }
         tell.send_replace(sent.clone());
-        let time_left = self.left(&sent);
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        if time_left.is_zero() {
+            return (sent, late());
+        }
         let command = Command {
             id: sent.id.clone(),
             device: sent.device_id.clone(),
@@ -276,14 +328,18 @@ impl One {
             params: sent.params.clone(),
             time_left,
         };
-        match tokio::time::timeout(time_left, route.deliver(&self.home, command)).await {
-            Ok(outcome) => (sent, outcome),
-            Err(_) => (sent, Outcome::TimedOut { may_have_run: true }),
+        // A task of its own, so that a route that panics ends the command and not its outcome.
+        let (route, home) = (route.clone(), self.home.clone());
+        let mut delivery = JoinSet::new();
+        delivery.spawn(async move { route.deliver(&home, command).await });
+        match tokio::time::timeout_at(deadline, delivery.join_next()).await {
+            Ok(Some(Ok(outcome))) => (sent, outcome),
+            Ok(Some(Err(error))) => {
+                tracing::error!(command = %sent.id, %error, "a command's delivery ended badly");
+                (sent, Outcome::TimedOut { may_have_run: true })
+            }
+            Ok(None) | Err(_) => (sent, Outcome::TimedOut { may_have_run: true }),
         }
-    }
-
-    fn left(&self, record: &CommandRecord) -> Duration {
-        record.deadline.since(self.clock.now().wall)
     }
 }
 

@@ -150,6 +150,9 @@ impl Intake {
     /// Makes what is not known, or refuses it.
     fn check_unknown(&self, pass: &mut Pass<'_>, unknown: Unknown, samples: Vec<Sample>) {
         for sample in samples {
+            if self.catalogue.is_removed(&sample.device, pass.home) {
+                self.catalogue.revive(&sample.device, pass.now.wall);
+            }
             // An earlier sample of this very batch may have made it.
             if let Some(sensor) = self.catalogue.sensor(&sample.device, &sample.key) {
                 self.admit(pass, &sensor, sample);
@@ -217,6 +220,7 @@ impl Intake {
             None => return self.refuse(pass, Refusal::NoValue),
         };
         let (ts, time) = pass.time_of(ts);
+        let quality = shortened(quality);
         pass.accepted.push(Reading { sensor: sensor.clone(), ts, value, quality, time });
     }
 
@@ -237,6 +241,22 @@ impl Pass<'_> {
             }
             Some(_) => (self.stamp, TimeQuality::Suspect),
         }
+    }
+}
+
+/// A reason is a sentence, not a device's whole answer.
+fn shortened(quality: Quality) -> Quality {
+    let cut = |reason: Arc<str>| -> Arc<str> {
+        if reason.len() <= LONGEST_TEXT {
+            return reason;
+        }
+        let end = reason.floor_char_boundary(LONGEST_TEXT);
+        reason.get(..end).unwrap_or_default().into()
+    };
+    match quality {
+        Quality::Good => Quality::Good,
+        Quality::Suspect(reason) => Quality::Suspect(cut(reason)),
+        Quality::Bad(reason) => Quality::Bad(cut(reason)),
     }
 }
 

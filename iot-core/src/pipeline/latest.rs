@@ -10,7 +10,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use crate::domain::{Point, Reading, SensorNo};
+use crate::domain::{Point, Reading, SensorNo, TimeRange};
 
 #[derive(Debug, Default)]
 pub(crate) struct Latest(RwLock<Vec<Option<Point>>>);
@@ -43,10 +43,20 @@ impl Latest {
         all.get(no.0 as usize).cloned().flatten()
     }
 
-    /// After readings were removed by hand.
-    pub(crate) fn replace(&self, no: SensorNo, point: Option<Point>) {
+    /// Its device was deleted with its history.
+    pub(crate) fn forget(&self, no: SensorNo) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *slot(&mut all, no) = point;
+        *slot(&mut all, no) = None;
+    }
+
+    /// Readings of a range were removed by hand; `newest` is what the history holds after that. One
+    /// that was taken in meanwhile stays.
+    pub(crate) fn removed(&self, no: SensorNo, range: TimeRange, newest: Option<Point>) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let slot = slot(&mut all, no);
+        if slot.as_ref().is_some_and(|latest| range.contains(latest.ts)) {
+            *slot = newest;
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! - In: accepted readings from intake, changes from the gateway, cursor moves, last-seen times
 //! - Out: everything that waits, at once, to the writer
 //! - Bound: 400,000 readings by credit, taken before intake looks at a batch and given back when
-//!   the batch is committed; changes are bounded by their askers, each of whom waits
+//!   the batch is committed; past 10,000 changes, one a device, sensor, instance, command, setting
+//!   and token, and the newest 1,000 audit rows
 //! - When full: whoever waits for the commit waits for credit; whoever does not gets the batch back
 //! - Counter: `refused{no_credit}`, an instance's `skipped`
 //!
@@ -19,6 +20,11 @@ use tokio::time::Instant;
 use super::policy::Waiting;
 use crate::domain::{DeviceNo, Reading, Timestamp};
 use crate::port::{Change, CursorMove, CursorName, LogError};
+
+/// More changes than this are gathered: of those that say the same thing anew, the last counts.
+const CHANGES: usize = 10_000;
+/// The most audit rows that are kept while nothing can be written.
+const AUDIT: usize = 1_000;
 
 /// The most readings that may wait.
 pub(crate) const CREDIT: usize = 400_000;
@@ -151,6 +157,9 @@ impl Queue {
             return None;
         }
         state.changes.extend(changes);
+        if state.changes.len() > CHANGES {
+            compact(&mut state.changes);
+        }
         state.waiting.urgent |= urgent;
         Some(self.queued(state))
     }
@@ -183,6 +192,15 @@ impl Queue {
         drop(state);
         self.credit.close();
         self.wake.notify_one();
+    }
+
+    /// Takes the removals out: they free a full store, so they go before what waits for room.
+    pub(crate) fn take_removals(&self) -> Vec<Change> {
+        let mut state = self.lock();
+        let removals = |change: &mut Change| {
+            matches!(change, Change::RemoveReadings { .. } | Change::RemoveDevice { .. })
+        };
+        state.changes.extract_if(.., removals).collect()
     }
 
     /// Tells everybody who waits that the store fails. What they brought stays queued.
@@ -229,7 +247,81 @@ impl Queue {
     }
 }
 
+/// Keeps the last of the changes that say the same thing anew, in the place of the first, for what
+/// names it comes after it; and the newest audit rows.
+fn compact(changes: &mut Vec<Change>) {
+    let mut place: HashMap<String, usize> = HashMap::new();
+    let mut kept: Vec<Change> = Vec::new();
+    let mut audit: Vec<Change> = Vec::new();
+    for change in changes.drain(..) {
+        let key = match &change {
+            Change::PutDevice(device) => format!("device {}", device.no.0),
+            Change::PutSensor(sensor) => format!("sensor {}", sensor.no.0),
+            Change::KeepState(instance, _) => format!("state {instance}"),
+            Change::PutPlugin(plugin) => format!("plugin {}", plugin.kind),
+            Change::PutCommand(command) => format!("command {}", command.id),
+            Change::ForgetCommands(_) => "forget".to_owned(),
+            Change::Audit(_) => {
+                audit.push(change);
+                continue;
+            }
+            _ => {
+                kept.push(change);
+                continue;
+            }
+        };
+        match place.get(&key) {
+            Some(at) => kept[*at] = change,
+            None => {
+                place.insert(key, kept.len());
+                kept.push(change);
+            }
+        }
+    }
+    let lost = audit.len().saturating_sub(AUDIT);
+    if lost > 0 {
+        tracing::warn!(rows = lost, "audit rows are lost, for the store cannot be written");
+    }
+    kept.extend(audit.into_iter().skip(lost));
+    *changes = kept;
+}
+
 /// A batch larger than all credit takes all of it, and so goes alone.
 pub(crate) fn permits(readings: usize, most: usize) -> u32 {
     u32::try_from(readings.min(most)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{InstanceName, State};
+
+    #[test]
+    fn changes_that_say_the_same_thing_anew_do_not_pile_up() {
+        let queue = Queue::new();
+        let name = InstanceName::parse("a").unwrap();
+        for version in 0..100_000 {
+            let state = State { version, bytes: Arc::from([1]) };
+            queue.change(vec![Change::KeepState(name.clone(), state)], false).unwrap();
+        }
+        let taken = queue.take();
+        assert!(taken.changes.len() <= CHANGES + 1, "{}", taken.changes.len());
+        let last = taken.changes.iter().rev().find_map(|change| match change {
+            Change::KeepState(_, state) => Some(state.version),
+            _ => None,
+        });
+        assert_eq!(last, Some(99_999));
+    }
+
+    #[test]
+    fn the_last_of_the_same_counts_wherever_it_is_kept() {
+        let name = InstanceName::parse("a").unwrap();
+        let state = |version| {
+            let state = State { version, bytes: Arc::from([1]) };
+            Change::KeepState(name.clone(), state)
+        };
+        let mut changes = vec![state(1), state(2), state(3)];
+        compact(&mut changes);
+        assert_eq!(changes, [state(3)]);
+    }
 }

@@ -123,13 +123,23 @@ impl Writer {
         }
     }
 
-    /// Reads back whether a failed commit is there, and tries it again where it is not. A commit
-    /// without readings is only tried again: its changes say what is to be, not what to add.
+    /// Reads back whether a failed commit is there, and tries it again where it is not; removals
+    /// that wait go first, for they may make the room it needs. A commit without readings is only
+    /// tried again: its changes say what is to be, not what to add.
     async fn again(&self, commit: &Commit, after: Seq) -> Result<Committed, LogError> {
         let end = self.log.end().await?;
         if commit.readings() > 0 && end.0 + 1 >= after.0 {
             tracing::warn!(readings = commit.readings(), "a failed commit is there all the same");
             return Ok(Committed { figures: self.log.figures().await? });
+        }
+        let changes = self.queue.take_removals();
+        if !changes.is_empty() {
+            let removals =
+                Commit { first: commit.first, changes, urgent: true, ..Commit::default() };
+            if let Err(error) = self.log.commit(&removals).await {
+                drop(self.queue.change(removals.changes, true));
+                return Err(error);
+            }
         }
         self.log.commit(commit).await
     }

@@ -29,6 +29,15 @@ impl fmt::Debug for Launch {
     }
 }
 
+/// A command cannot be handed over now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unready {
+    /// It can be soon, as while an instance starts: the command waits until its deadline.
+    Soon(String),
+    /// It cannot.
+    No(String),
+}
+
 /// The way of a command to the devices of some homes.
 #[async_trait]
 pub trait CommandRoute: Send + Sync {
@@ -39,7 +48,7 @@ pub trait CommandRoute: Send + Sync {
     ///
     /// # Errors
     /// Why not, in words for the person who asked.
-    fn accepts(&self, home: &Home, device: &DeviceId) -> Result<(), String>;
+    fn accepts(&self, home: &Home, device: &DeviceId) -> Result<(), Unready>;
 
     /// Hands a command over and waits for its outcome. The caller keeps the deadline.
     async fn deliver(&self, home: &Home, command: Command) -> Outcome;

@@ -15,7 +15,7 @@ pub use clock::{Clock, Reckoning};
 pub use history::{
     Bucket, BucketPage, Buckets, Grid, History, HistoryError, PAGE, RawPage, Resume,
 };
-pub use host::{CommandRoute, Launch, PluginHost};
+pub use host::{CommandRoute, Launch, PluginHost, Unready};
 pub use layer::{Layer, LayerCx, LayerError};
 pub use log::{
     Change, Commit, Committed, CursorMove, CursorName, Figures, Log, LogError, LogErrorKind,

@@ -9,7 +9,7 @@ use iot_core::domain::{
 };
 use iot_core::gateway::{Gateway, Running};
 use iot_core::pipeline::CommandError;
-use iot_core::port::CommandRoute;
+use iot_core::port::{CommandRoute, Unready};
 use iot_testkit::memory::Memory;
 use serde_json::json;
 
@@ -19,6 +19,7 @@ use super::device;
 #[derive(Debug, Default)]
 struct Pump {
     runs: AtomicU32,
+    asked: AtomicU32,
 }
 
 #[async_trait]
@@ -27,8 +28,14 @@ impl CommandRoute for Pump {
         *home == Home::Api
     }
 
-    fn accepts(&self, _: &Home, device: &DeviceId) -> Result<(), String> {
-        if device.as_str() == "away" { Err("it is away".into()) } else { Ok(()) }
+    fn accepts(&self, _: &Home, device: &DeviceId) -> Result<(), Unready> {
+        match device.as_str() {
+            "away" => Err(Unready::No("it is away".into())),
+            "slow" if self.asked.fetch_add(1, Ordering::Relaxed) < 10 => {
+                Err(Unready::Soon("it starts".into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn deliver(&self, _: &Home, command: Command) -> Outcome {
@@ -77,7 +84,7 @@ async fn with_commands(store: &str) {
             removed: false,
         }))
     };
-    let changes = vec![make(1, "pump"), make(2, "away")];
+    let changes = vec![make(1, "pump"), make(2, "away"), make(3, "slow")];
     let commit = Commit { first: Seq(1), changes, ..Commit::default() };
     Memory::named(store).store().log.commit(&commit).await.unwrap();
 }
@@ -113,7 +120,42 @@ async fn every_command_ends_in_exactly_one_outcome() {
     let record = gateway.command(&who, away).await.unwrap();
     let over = gateway.command_over(&record.id).await.unwrap();
     assert_eq!((over.state, over.error.as_deref()), (CommandState::Refused, Some("it is away")));
-    assert_eq!(pump.runs.load(Ordering::Relaxed), 3);
+    let slow = CommandRequest { device: device("slow"), ..request("soon", "set") };
+    let record = gateway.command(&who, slow).await.unwrap();
+    assert_eq!(gateway.command_over(&record.id).await.unwrap().state, CommandState::Done);
+    assert_eq!(pump.runs.load(Ordering::Relaxed), 4);
+    gateway.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_id_from_many_askers_at_once_runs_once() {
+    with_commands("at-once").await;
+    let (gateway, pump) = start("at-once").await;
+    let who = Principal::local();
+    let ask = || gateway.command(&who, request("a", "set"));
+    let (a, b, c) = tokio::join!(ask(), ask(), ask());
+    for record in [a, b, c] {
+        let over = gateway.command_over(&record.unwrap().id).await.unwrap();
+        assert_eq!(over.state, CommandState::Done);
+    }
+    assert_eq!(pump.runs.load(Ordering::Relaxed), 1);
+    gateway.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_could_not_be_written_down_has_an_outcome_and_never_runs() {
+    with_commands("unwritten").await;
+    let (gateway, pump) = start("unwritten").await;
+    let who = Principal::local();
+    let memory = Memory::named("unwritten");
+    memory.fail(iot_testkit::memory::Fault::Before(iot_core::port::LogErrorKind::Full));
+    let refused = gateway.command(&who, request("a", "set")).await;
+    assert!(matches!(refused, Err(CommandError::Full(_))), "{refused:?}");
+    memory.fail(iot_testkit::memory::Fault::None);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let record = memory.commands().pop().unwrap();
+    assert_eq!((record.state, record.may_have_run), (CommandState::TimedOut, false));
+    assert_eq!(pump.runs.load(Ordering::Relaxed), 0);
     gateway.stop().await;
 }
 

@@ -1,6 +1,6 @@
 use iot_core::domain::{
-    Batch, Home, InstanceName, Point, Principal, Quality, Sample, SensorId, TimeQuality, Timestamp,
-    Value,
+    Batch, Command, DeviceId, Home, InstanceName, Outcome, Point, Principal, Quality, Sample,
+    SensorId, TimeQuality, Timestamp, Value,
 };
 use iot_core::gateway::{DeviceEdit, SensorEdit};
 use iot_core::pipeline::{Live, Received};
@@ -104,12 +104,36 @@ async fn a_device_time_that_cannot_be_is_stored_at_its_arrival_as_suspect() {
     gateway.stop().await;
 }
 
+/// Speaks to devices behind a link.
+#[derive(Debug)]
+struct LinkRoute;
+
+#[async_trait::async_trait]
+impl iot_core::port::CommandRoute for LinkRoute {
+    fn serves(&self, home: &Home) -> bool {
+        matches!(home, Home::Link(name) if name == "up")
+    }
+
+    fn accepts(&self, _: &Home, _: &DeviceId) -> Result<(), iot_core::port::Unready> {
+        Ok(())
+    }
+
+    async fn deliver(&self, _: &Home, command: Command) -> Outcome {
+        Outcome::Done(command.params)
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn readings_by_another_way_than_the_home_are_counted_not_stored() {
-    let (gateway, _) = start("home").await;
+    let builder = iot_core::gateway::Gateway::builder().store("memory:home");
+    let gateway = builder.command_route(std::sync::Arc::new(LinkRoute)).start().await.unwrap();
     gateway.submit(numbers("attic", noon().as_millis(), 1)).await.unwrap();
-    let home = Home::Instance(InstanceName::parse("cellar").unwrap());
-    gateway.move_device(&Principal::local(), &device("attic"), home).await.unwrap();
+    let who = Principal::local();
+    let nobody = Home::Instance(InstanceName::parse("nobody").unwrap());
+    let refused = gateway.move_device(&who, &device("attic"), nobody).await;
+    assert!(matches!(refused, Err(iot_core::gateway::EditError::Invalid(_))), "{refused:?}");
+    let home = Home::Link("up".to_owned());
+    gateway.move_device(&who, &device("attic"), home).await.unwrap();
     let receipt = gateway.submit(numbers("attic", noon().as_millis() + 10, 2)).await.unwrap();
     assert_eq!((receipt.accepted, receipt.refused), (0, 2));
     assert_eq!(gateway.diagnostics().ledger.refused.get("not_home"), Some(&2));

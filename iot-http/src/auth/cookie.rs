@@ -1,10 +1,9 @@
 //! The page's session cookie: out of reach of scripts, sent to this site alone.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, HeaderValue, header};
 use iot_core::domain::TokenSecret;
-
-/// As long as a session lives.
-const MAX_AGE_S: u32 = 30 * 24 * 3600;
 
 /// The cookie's secret, where one was sent.
 pub(super) fn find(headers: &HeaderMap, name: &str) -> Option<TokenSecret> {
@@ -18,12 +17,18 @@ pub(super) fn find(headers: &HeaderMap, name: &str) -> Option<TokenSecret> {
         .map(|(_, value)| TokenSecret::given(value))
 }
 
-/// `Set-Cookie` for a fresh session. `Secure` is for connections over TLS.
-pub(crate) fn set(name: &str, secret: &TokenSecret, tls: bool) -> Option<HeaderValue> {
+/// `Set-Cookie` for a fresh session and as long as it lives. `Secure` is for connections over TLS.
+pub(crate) fn set(
+    name: &str,
+    secret: &TokenSecret,
+    lives: Duration,
+    tls: bool,
+) -> Option<HeaderValue> {
     let secure = if tls { "; Secure" } else { "" };
     let cookie = format!(
-        "{name}={}; Path=/; Max-Age={MAX_AGE_S}; HttpOnly; SameSite=Strict{secure}",
-        secret.reveal()
+        "{name}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}",
+        secret.reveal(),
+        lives.as_secs()
     );
     let mut value = HeaderValue::from_str(&cookie).ok()?;
     value.set_sensitive(true);
@@ -46,8 +51,10 @@ mod tests {
         headers.append(header::COOKIE, HeaderValue::from_static("x=3;iot_attic=secret"));
         assert_eq!(find(&headers, "iot_attic"), Some(TokenSecret::given("secret")));
         assert_eq!(find(&headers, "iot_atti"), None);
-        let set = set("iot_attic", &TokenSecret::given("s"), false).unwrap();
+        let set = set("iot_attic", &TokenSecret::given("s"), Duration::from_secs(60), false);
+        let set = set.unwrap();
         let text = set.to_str().unwrap();
+        assert!(text.starts_with("iot_attic=s; Path=/; Max-Age=60; "), "{text}");
         assert!(text.contains("HttpOnly; SameSite=Strict") && !text.contains("Secure"));
     }
 }

@@ -1,5 +1,6 @@
 //! What every request passes first and every answer last, whatever serves it.
 
+mod cross;
 mod envelope;
 mod names;
 

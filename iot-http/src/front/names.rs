@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::cross;
 use crate::extract::discard;
 use crate::problem::{Kind, Problem};
 use crate::serve::Via;
@@ -43,10 +44,23 @@ impl Names {
         name.parse::<IpAddr>().is_ok() || self.hosts.contains(&name)
     }
 
-    fn trusts(&self, origin: &str, host: &str) -> bool {
+    /// Where a page is from; none for one of a site that may not use this gateway.
+    fn place(&self, origin: &str, host: &str) -> Option<From> {
         let origin = origin.to_ascii_lowercase();
-        origin == format!("http://{}", host.to_ascii_lowercase()) || self.origins.contains(&origin)
+        if origin == format!("http://{}", host.to_ascii_lowercase()) {
+            return Some(From::Here);
+        }
+        self.origins.contains(&origin).then_some(From::Elsewhere)
     }
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// Our own page, or a program.
+    Here,
+    /// A page of `[http] origins`.
+    Elsewhere,
 }
 
 /// A host without its port and without the brackets of IPv6.
@@ -66,7 +80,18 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
         return next.run(request).await;
     }
     match judge(&app.names, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(From::Here) => next.run(request).await,
+        Ok(From::Elsewhere) => {
+            let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
+                return next.run(request).await;
+            };
+            if cross::is_preflight(&request) {
+                return cross::preflight(origin);
+            }
+            let mut answer = next.run(request).await;
+            cross::allow(answer.headers_mut(), origin);
+            answer
+        }
         Err(problem) => {
             discard(request.into_body()).await;
             problem.into_response()
@@ -74,7 +99,7 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
     }
 }
 
-fn judge(names: &Names, request: &Request) -> Result<(), Problem> {
+fn judge(names: &Names, request: &Request) -> Result<From, Problem> {
     let text = |value: &HeaderValue| value.to_str().unwrap_or("?").to_owned();
     let sent = match request.uri().authority() {
         Some(authority) => authority.to_string(),
@@ -87,16 +112,16 @@ fn judge(names: &Names, request: &Request) -> Result<(), Problem> {
         );
         return Err(Problem::new(Kind::Host, detail));
     }
-    match request.headers().get(header::ORIGIN).map(text) {
-        Some(origin) if !names.trusts(&origin, &sent) => {
-            let origin: String = origin.chars().take(80).collect();
-            let detail = format!(
-                "pages of {origin:?} may not use this gateway; if they should, add it to `[http] origins`"
-            );
-            Err(Problem::new(Kind::Origin, detail))
-        }
-        _ => Ok(()),
-    }
+    let Some(origin) = request.headers().get(header::ORIGIN).map(text) else {
+        return Ok(From::Here);
+    };
+    names.place(&origin, &sent).ok_or_else(|| {
+        let origin: String = origin.chars().take(80).collect();
+        let detail = format!(
+            "pages of {origin:?} may not use this gateway; if they should, add it to `[http] origins`"
+        );
+        Problem::new(Kind::Origin, detail)
+    })
 }
 
 #[cfg(test)]
@@ -148,10 +173,11 @@ mod tests {
     #[test]
     fn the_own_page_and_named_sites_are_trusted() {
         let names = names();
-        assert!(names.trusts("http://attic.local:8080", "attic.local:8080"));
-        assert!(names.trusts("https://dash.example", "attic"));
+        let own = names.place("http://attic.local:8080", "attic.local:8080");
+        assert_eq!(own, Some(From::Here));
+        assert_eq!(names.place("https://dash.example", "attic"), Some(From::Elsewhere));
         for foreign in ["null", "http://attic.local", "https://attic.local:8080", "http://evil"] {
-            assert!(!names.trusts(foreign, "attic.local:8080"), "{foreign}");
+            assert_eq!(names.place(foreign, "attic.local:8080"), None, "{foreign}");
         }
     }
 }

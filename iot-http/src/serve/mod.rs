@@ -2,7 +2,7 @@
 //!
 //! - In: connections
 //! - Out: requests to the router
-//! - Bound: 512 connections of this layer, upgraded ones included
+//! - Bound: 512 connections over the network and 64 of the control socket, upgraded ones included
 //! - When full: the next connections wait in the kernel's backlog
 //! - Counter: none; the kernel counts its own (`ListenOverflows`)
 
@@ -29,10 +29,14 @@ pub(crate) use control::Control;
 pub(crate) use listen::listen;
 pub(crate) use progress::Progress;
 
-/// The most connections at a time.
-pub(crate) const CONNECTIONS: usize = 512;
-/// How long connections have to end.
-const END: Duration = Duration::from_millis(1_800);
+/// The most connections over the network at a time.
+const CONNECTIONS: usize = 512;
+/// The most of the control socket: whoever holds the network's places does not shut the owner out.
+const CONTROL: usize = 64;
+/// How long connections have to end before they are cut.
+const END: Duration = Duration::from_millis(1_700);
+/// How long all of the end may take.
+const LAST: Duration = Duration::from_millis(1_900);
 /// How long to wait when the process has no file descriptors left.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -55,11 +59,14 @@ pub(crate) struct Open {
     pub(crate) router: Router,
 }
 
-/// Serves until told to stop, then lets what runs end within 2 s.
+/// Serves until told to stop, then lets what runs end within 2 s. Dropped before, it leaves nothing
+/// running either.
 pub(crate) async fn run(app: &App, open: Open, stop: CancellationToken) -> Result<(), LayerError> {
     let Open { listeners, control, router } = open;
     let seats = Arc::new(Semaphore::new(CONNECTIONS));
     let closing = app.closing.clone();
+    // WebSockets are tasks that axum began: however this ends, they hear of it.
+    let _ends = closing.clone().drop_guard();
     let mut accepting = JoinSet::new();
     for listener in listeners {
         let serving =
@@ -70,6 +77,7 @@ pub(crate) async fn run(app: &App, open: Open, stop: CancellationToken) -> Resul
     let mut kept = None;
     if let Some(mut control) = control {
         if let Some(listener) = control.listener.take() {
+            let seats = Arc::new(Semaphore::new(CONTROL));
             let serving = Serving { router, closing: closing.clone(), seats };
             accepting.spawn(serving.accept(Door::Control(listener)));
         }
@@ -83,8 +91,8 @@ pub(crate) async fn run(app: &App, open: Open, stop: CancellationToken) -> Resul
         while accepting.join_next().await.is_some() {}
         app.sockets.wait().await;
     };
-    if tokio::time::timeout(END, end).await.is_err() {
-        tracing::debug!("connections did not end in time, they are cut");
+    if tokio::time::timeout(LAST, end).await.is_err() {
+        tracing::warn!("connections did not end in time");
     }
     accepting.shutdown().await;
     Ok(())
@@ -124,7 +132,11 @@ impl Serving {
             while connections.try_join_next().is_some() {}
         }
         drop(door);
-        while connections.join_next().await.is_some() {}
+        let end = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(END, end).await.is_err() {
+            tracing::debug!("connections did not end in time, they are cut");
+        }
+        connections.shutdown().await;
     }
 
     async fn next(

@@ -1,4 +1,4 @@
-//! Whether the other side still reads: when bytes last left for it.
+//! Whether the other side still reads: when bytes last left for it, and since when some wait.
 
 use std::io;
 use std::pin::Pin;
@@ -10,25 +10,64 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+/// How often it is looked whether bytes wait.
+const LOOK: Duration = Duration::from_secs(5);
+/// No bytes wait.
+const NONE: u64 = u64::MAX;
+
 /// When bytes last left on a connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Progress(Arc<(Instant, AtomicU64)>);
+pub(crate) struct Progress(Arc<Marks>);
+
+/// Milliseconds since the connection's begin.
+#[derive(Debug)]
+struct Marks {
+    began: Instant,
+    left: AtomicU64,
+    waiting: AtomicU64,
+}
 
 impl Default for Progress {
     fn default() -> Self {
-        Self(Arc::new((Instant::now(), AtomicU64::new(0))))
+        let (left, waiting) = (AtomicU64::new(0), AtomicU64::new(NONE));
+        Self(Arc::new(Marks { began: Instant::now(), left, waiting }))
     }
 }
 
 impl Progress {
-    fn touch(&self) {
-        let ms = u64::try_from(self.0.0.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.1.store(ms, Ordering::Relaxed);
+    /// Notes how a write went.
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        let Marks { began, left, waiting } = &*self.0;
+        let now = || u64::try_from(began.elapsed().as_millis()).unwrap_or(NONE - 1);
+        match written {
+            Poll::Pending if waiting.load(Ordering::Relaxed) == NONE => {
+                waiting.store(now(), Ordering::Relaxed);
+            }
+            Poll::Ready(Ok(1..)) => {
+                left.store(now(), Ordering::Relaxed);
+                waiting.store(NONE, Ordering::Relaxed);
+            }
+            _ => {}
+        }
     }
 
     /// When the kernel last took bytes.
     pub(crate) fn last(&self) -> Instant {
-        self.0.0 + Duration::from_millis(self.0.1.load(Ordering::Relaxed))
+        self.0.began + Duration::from_millis(self.0.left.load(Ordering::Relaxed))
+    }
+
+    /// Waits until bytes have waited for so long and none of them left.
+    pub(super) async fn stalled(&self, patience: Duration) {
+        loop {
+            let until = match self.0.waiting.load(Ordering::Relaxed) {
+                NONE => Instant::now() + LOOK,
+                ms => self.0.began + Duration::from_millis(ms) + patience,
+            };
+            if until <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
+        }
     }
 }
 
@@ -62,9 +101,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        if matches!(written, Poll::Ready(Ok(n)) if n > 0) {
-            self.progress.touch();
-        }
+        self.progress.note(&written);
         written
     }
 
@@ -74,9 +111,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        if matches!(written, Poll::Ready(Ok(n)) if n > 0) {
-            self.progress.touch();
-        }
+        self.progress.note(&written);
         written
     }
 

@@ -53,12 +53,14 @@ pub(crate) async fn open(
         }
         _ => None,
     };
-    let sockets = app.sockets.clone();
+    // Taken now: the end of the layer waits for a socket that is still coming about, too.
+    let tracked = app.sockets.token();
     upgrade
         .max_message_size(MESSAGE)
         .max_frame_size(MESSAGE)
         .on_failed_upgrade(|error| tracing::debug!(%error, "a WebSocket did not come about"))
-        .on_upgrade(move |socket| {
-            sockets.track_future(socket::run(app, socket, signed_in, progress, seat))
+        .on_upgrade(async move |socket| {
+            socket::run(app, socket, signed_in, progress, seat).await;
+            drop(tracked);
         })
 }

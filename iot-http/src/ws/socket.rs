@@ -48,10 +48,14 @@ pub(super) async fn run(
 ) {
     app.counters.sockets.fetch_add(1, Ordering::Relaxed);
     let mut wire = Wire::new(socket, progress);
-    let end = match sign_in(&app, &mut wire, signed_in).await {
-        Ok((who, credential)) => Socket::new(app.clone(), who, credential).run(&mut wire).await,
-        Err(end) => end,
+    let served = async {
+        match sign_in(&app, &mut wire, signed_in).await {
+            Ok((who, credential)) => Socket::new(app.clone(), who, credential).run(&mut wire).await,
+            Err(end) => end,
+        }
     };
+    // Whatever it waits for, a client that does not read above all, the layer's end ends it.
+    let end = app.closing.run_until_cancelled(served).await.unwrap_or(End::Closing);
     if end == End::Unread {
         app.counters.stuck.fetch_add(1, Ordering::Relaxed);
     }
@@ -68,10 +72,8 @@ async fn sign_in(
     if let Some(known) = known {
         return Ok(known);
     }
-    let text = tokio::select! {
-        heard = tokio::time::timeout(SIGN_IN, wire.hear()) => heard.map_err(|_| End::NoAuth)??,
-        () = app.closing.cancelled() => return Err(End::Closing),
-    };
+    let heard = tokio::time::timeout(SIGN_IN, wire.hear()).await;
+    let text = heard.map_err(|_| End::NoAuth)??;
     let Ok(Said::Auth { token }) = Said::read(&text) else { return Err(End::BadAuth) };
     let credential = Credential::Secret(TokenSecret::given(&token));
     match app.gateway.access().authenticate(&credential).await {
@@ -131,7 +133,6 @@ impl Socket {
                 },
                 Some(outcome) = self.commands.next() => wire.send([outcome]).await,
                 () = tokio::time::sleep_until(tick) => wire.tick().await,
-                () = self.app.closing.cancelled() => Err(End::Closing),
             };
             if let Err(end) = done {
                 return end;

@@ -4,7 +4,7 @@ use hyper::Method;
 use iot_core::domain::{Role, Scope};
 use serde_json::json;
 
-use crate::kit::{Asked, Site};
+use crate::kit::{Asked, PATIENCE, Site};
 
 const PATH: &str = "/api/v1/devices/pump/commands";
 
@@ -24,6 +24,24 @@ async fn a_command_is_answered_at_once_or_when_it_is_over() {
     let over = site.send(Method::POST, &format!("{PATH}?wait=1"), late).await.ok(200);
     assert_eq!(over["state"], "timed_out");
     assert_eq!(over["may_have_run"], true);
+    site.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_open_command_is_shown_as_it_stands() {
+    let site = Site::start().await;
+    let body = json!({"name": "set_level", "params": {"level": 13}, "id": "c-2"});
+    site.send(Method::POST, PATH, body).await.ok(202);
+    iot_testkit::wait::until("the command is sent", PATIENCE, async || {
+        let shown = site.get("/api/v1/commands/c-2").await.ok(200);
+        let listed = site.get("/api/v1/commands").await.ok(200)["items"][0].clone();
+        if shown["state"] == "sent" && listed["state"] == "sent" {
+            Ok(())
+        } else {
+            Err(shown.to_string())
+        }
+    })
+    .await;
     site.running.stop().await;
 }
 

@@ -39,6 +39,42 @@ async fn hosts_and_origins_that_are_not_ours_are_refused_by_name() {
 }
 
 #[tokio::test]
+async fn pages_of_named_sites_may_read_what_they_are_answered() {
+    let origins = vec!["https://dash.example".into()];
+    let site = Site::configured(HttpConfig { origins, ..HttpConfig::default() }).await;
+    let from = |method, origin| {
+        Asked::new(method, "/api/v1/devices").header("Origin", origin).bearer(&site.admin)
+    };
+    let dash = "https://dash.example";
+    let allowed = from(Method::GET, dash).to(site.address).await;
+    allowed.ok(200);
+    let refused = Asked::get("/api/v1/devices").header("Origin", dash).to(site.address).await;
+    refused.problem(401, "unauthenticated");
+    let preflight = Asked::new(Method::OPTIONS, "/api/v1/devices/a")
+        .header("Origin", dash)
+        .header("Access-Control-Request-Method", "PATCH")
+        .header("Access-Control-Request-Headers", "authorization,if-match");
+    let asked = preflight.clone().to(site.address).await;
+    assert_eq!(asked.status, 204);
+    assert!(asked.header("access-control-allow-methods").contains("PATCH"));
+    let headers = asked.header("access-control-allow-headers");
+    assert_eq!(headers, "authorization, content-type, if-match");
+    for answer in [&allowed, &refused, &asked] {
+        assert_eq!(answer.header("access-control-allow-origin"), dash);
+        assert_eq!(answer.header("vary"), "Origin");
+        assert!(answer.header("access-control-allow-credentials").is_empty());
+    }
+    let own = format!("http://{}", site.address);
+    for origin in [own.as_str(), "https://evil.example"] {
+        let answer = from(Method::GET, origin).to(site.address).await;
+        assert!(answer.header("access-control-allow-origin").is_empty(), "{origin}");
+    }
+    let foreign = preflight.header("Host", "rebound.example").to(site.address).await;
+    foreign.problem(403, "host");
+    site.running.stop().await;
+}
+
+#[tokio::test]
 async fn every_answer_has_a_date_and_the_security_headers() {
     let site = Site::start().await;
     for path in ["/", "/api/v1/devices", "/nothing.js", "/api/v1/session", "/health/live"] {

@@ -53,6 +53,44 @@ async fn an_api_token_opens_a_session_and_outlives_it() {
 }
 
 #[tokio::test]
+async fn a_session_lives_no_longer_than_the_token_that_opened_it() {
+    let site = Site::start().await;
+    let wanted = json!({"name": "short", "role": "viewer", "expires_in_s": 3600});
+    let made = site.send(Method::POST, "/api/v1/tokens", wanted).await.ok(201);
+    let begun = sign_in(&site, made["token"].as_str().unwrap()).await;
+    begun.ok(200);
+    let set = begun.header("set-cookie");
+    let age = set.split("Max-Age=").nth(1).unwrap().split(';').next().unwrap();
+    assert!((3_500..=3_600).contains(&age.parse::<u64>().unwrap()), "{set}");
+    let list = site.get("/api/v1/tokens").await.ok(200);
+    let session = list["items"].as_array().unwrap().iter().find(|t| t["kind"] == "session");
+    assert!(session.unwrap()["expires"].as_i64() <= made["expires"].as_i64(), "{list}");
+    let with = Asked::get("/api/v1/devices").header("Cookie", &cookie(&begun));
+    with.clone().to(site.address).await.ok(200);
+    let path = format!("/api/v1/tokens/{}", made["id"].as_str().unwrap());
+    assert_eq!(site.ask(Method::DELETE, &path).await.status, 204);
+    with.to(site.address).await.problem(401, "unauthenticated");
+    site.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_opens_no_other() {
+    let site = Site::start().await;
+    for token in [site.link().await, site.admin.clone()] {
+        let begun = sign_in(&site, &token).await;
+        begun.ok(200);
+        let cookie = cookie(&begun);
+        let secret = cookie.split('=').nth(1).unwrap();
+        let sibling = sign_in(&site, secret).await;
+        sibling.problem(401, "unauthenticated");
+        assert!(sibling.header("set-cookie").is_empty());
+        let with = Asked::get("/api/v1/devices").header("Cookie", &cookie);
+        with.to(site.address).await.ok(200);
+    }
+    site.running.stop().await;
+}
+
+#[tokio::test]
 async fn guessing_is_braked_and_the_right_token_still_opens() {
     let site = Site::start().await;
     for _ in 0..10 {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use iot_core::domain::{Command, InstanceRecord, InstanceState, InstanceStatus, Outcome, State};
-use iot_core::port::{Asked, Desk, Launch, PluginKind};
+use iot_core::port::{Asked, Desk, Launch, PluginKind, Unready};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -90,13 +90,17 @@ impl Instance {
     }
 
     /// Whether a command could be handed over now.
-    pub(crate) fn accepts(&self) -> Result<(), String> {
+    pub(crate) fn accepts(&self) -> Result<(), Unready> {
         let queue = lock(&self.commands).clone().map(|queue| queue.sender);
         match queue {
-            None => Err(self.why_not()),
-            Some(sender) if sender.is_closed() => Err(self.why_not()),
-            Some(sender) if sender.capacity() == 0 => Err(self.busy(sender.max_capacity())),
-            Some(_) => Ok(()),
+            Some(sender) if !sender.is_closed() && sender.capacity() == 0 => {
+                Err(Unready::No(self.busy(sender.max_capacity())))
+            }
+            Some(sender) if !sender.is_closed() => Ok(()),
+            _ if self.status().state == InstanceState::Starting => {
+                Err(Unready::Soon(self.why_not()))
+            }
+            _ => Err(Unready::No(self.why_not())),
         }
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use iot_core::domain::{
     Command, DeviceId, Home, InstanceName, InstanceState, InstanceStatus, Outcome,
 };
-use iot_core::port::{CommandRoute, Launch, PluginHost};
+use iot_core::port::{CommandRoute, Launch, PluginHost, Unready};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -126,8 +126,8 @@ impl CommandRoute for ThreadHost {
         self.seat_of(home).is_some()
     }
 
-    fn accepts(&self, home: &Home, _: &DeviceId) -> Result<(), String> {
-        self.seat_of(home).ok_or_else(|| not_here(home))?.instance.accepts()
+    fn accepts(&self, home: &Home, _: &DeviceId) -> Result<(), Unready> {
+        self.seat_of(home).ok_or_else(|| Unready::No(not_here(home)))?.instance.accepts()
     }
 
     async fn deliver(&self, home: &Home, command: Command) -> Outcome {

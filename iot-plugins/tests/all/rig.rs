@@ -9,7 +9,7 @@ use iot_core::domain::{
     Command, CommandId, DeviceId, Home, InstanceName, InstanceRecord, InstanceState,
     InstanceStatus, Origin, State,
 };
-use iot_core::port::{CommandRoute, Launch, Plugin, PluginHost, PluginKind};
+use iot_core::port::{CommandRoute, Launch, Plugin, PluginHost, PluginKind, Unready};
 use iot_plugins::host::{Limits, ThreadHost};
 use iot_testkit::sim::desk::SimDesk;
 use iot_testkit::wait::until;
@@ -118,6 +118,7 @@ impl Rig {
     }
 
     pub(crate) fn accepts(&self, instance: &str) -> Result<(), String> {
-        self.host.accepts(&home(instance), &DeviceId::parse(instance).unwrap())
+        let accepts = self.host.accepts(&home(instance), &DeviceId::parse(instance).unwrap());
+        accepts.map_err(|(Unready::Soon(why) | Unready::No(why))| why)
     }
 }

@@ -10,12 +10,20 @@ use iot_core::port::{Change, CursorMove};
 use super::rows::json;
 use super::statement::Script;
 
+/// Audit entries are kept for 90 days. Commands are forgotten a day after they were made, and with
+/// them what is audited so much earlier.
+const AUDIT: i64 = 89 * 24 * 3600 * 1_000_000;
+/// The most audit entries that are kept, whatever their age: the table has no other bound.
+const AUDITED: i64 = 100_000;
+
+/// Whether a change removes readings: those that came before it, in its own commit too.
+pub(super) fn removes(change: &Change) -> bool {
+    matches!(change, Change::RemoveReadings { .. } | Change::RemoveDevice { history: true, .. })
+}
+
 /// Whether a change has to read before it writes; those are written elsewhere.
 pub(super) fn reads(change: &Change) -> bool {
-    matches!(
-        change,
-        Change::RemoveDevice { .. } | Change::RemoveReadings { .. } | Change::CorrectTime(..)
-    )
+    removes(change) || matches!(change, Change::CorrectTime(..))
 }
 
 /// The core has a change that this store does not know yet: the commit must not seem to hold it.
@@ -28,6 +36,9 @@ pub(super) fn write(script: &mut Script, change: &Change) -> Result<(), sqlx::Er
     match change {
         Change::PutDevice(device) => put_device(script, device),
         Change::PutSensor(sensor) => put_sensor(script, sensor),
+        Change::RemoveDevice { no, .. } => {
+            script.add("UPDATE device SET removed = 1 WHERE id = ?").bind(i64::from(no.0));
+        }
         Change::PutInstance(instance) => put_instance(script, instance),
         Change::RemoveInstance(name) => {
             script.add("DELETE FROM instance WHERE name = ?").bind(name.as_str().to_owned());
@@ -61,6 +72,15 @@ pub(super) fn write(script: &mut Script, change: &Change) -> Result<(), sqlx::Er
             script
                 .add("DELETE FROM command WHERE created < ? AND state NOT IN ('queued', 'sent')")
                 .bind(before.as_micros());
+            script
+                .add("DELETE FROM audit WHERE at < ?")
+                .bind(before.as_micros().saturating_sub(AUDIT));
+            script
+                .add(
+                    "DELETE FROM audit WHERE id <= \
+                     (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                )
+                .bind(AUDITED);
         }
         Change::Audit(entry) => {
             script

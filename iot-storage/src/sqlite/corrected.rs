@@ -9,7 +9,7 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::known::Known;
 use super::row::{Corrections, corrected};
-use super::scan::{self, Asked, Rows};
+use super::scan::{self, Asked, Rows, Unreadable};
 use super::statement::Script;
 use super::{decode, latest};
 
@@ -29,6 +29,7 @@ pub(super) async fn correct(
     known: &mut Known,
     boot: BootId,
     offset: i64,
+    unreadable: &mut Unreadable,
 ) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT OR REPLACE INTO correction (boot, offset) VALUES (?, ?)")
         .bind(i64::from(boot.0))
@@ -38,7 +39,7 @@ pub(super) async fn correct(
     let mut corrections = Corrections::clone(&known.corrections);
     let before = corrections.insert(boot, offset);
     known.corrections = Arc::new(corrections);
-    let concerned = newest_of_boot(connection, known, boot).await?;
+    let concerned = newest_of_boot(connection, known, boot, unreadable).await?;
     if concerned.is_empty() {
         return Ok(());
     }
@@ -61,8 +62,15 @@ pub(super) async fn correct(
         } else if stood {
             // It was the newest by a clock that ran ahead: whatever is newest now.
             let corrections = Arc::clone(&known.corrections);
-            let newest =
-                scan::newest(connection, sensor, i64::MAX, &corrections, &mut |_| {}).await?;
+            let newest = scan::newest(
+                connection,
+                sensor,
+                i64::MAX,
+                &corrections,
+                &mut |_| {},
+                Some(&mut *unreadable),
+            )
+            .await?;
             known.latest.forget(sensor);
             latest::put(&mut script, sensor, newest.as_ref());
         }
@@ -75,16 +83,26 @@ async fn newest_of_boot(
     connection: &mut SqliteConnection,
     known: &Known,
     boot: BootId,
+    unreadable: &mut Unreadable,
 ) -> Result<HashMap<SensorNo, Point>, sqlx::Error> {
     let mut found: HashMap<SensorNo, Point> = HashMap::new();
     for segment in super::segment::list(connection).await? {
-        if segment.closed.is_some_and(|closed| !closed.unsynced) {
+        let synced = segment.closed.is_some_and(|closed| !closed.unsynced);
+        if synced || unreadable.has(segment.id) {
             continue;
         }
         // An empty range: rows with unsynced readings come all the same.
         let asked = Asked { sensor: None, from: i64::MAX, to: i64::MIN, seq_to: known.end };
         let mut rows = Rows::new(segment.id, asked);
-        while let Some(page) = rows.next(connection).await? {
+        loop {
+            let page = match rows.next(connection).await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(error) => {
+                    unreadable.pass_over(segment.id, error)?;
+                    break;
+                }
+            };
             for row in &page {
                 let read = decode::decode(row, None, |_, entry| {
                     let ours = matches!(entry.point.time, TimeQuality::Unsynced { boot: of, .. } if of == boot);
@@ -103,6 +121,7 @@ async fn newest_of_boot(
                 if let Err(damaged) = read {
                     tracing::debug!(error = %damaged, "a damaged log row is passed over");
                 }
+                tokio::task::yield_now().await;
             }
         }
     }

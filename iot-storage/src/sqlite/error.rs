@@ -4,6 +4,7 @@ use iot_core::port::{HistoryError, LogError, LogErrorKind, RegistryError};
 
 /// Primary result codes that callers tell apart; the low byte of the extended ones.
 const READONLY: i32 = 8;
+const IOERR: i32 = 10;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
 const NOT_A_DATABASE: i32 = 26;
@@ -36,6 +37,11 @@ pub(super) fn is_no_database(error: &sqlx::Error) -> bool {
 /// Whether the file is a damaged database.
 pub(super) fn is_damage(error: &sqlx::Error) -> bool {
     code(error) == Some(CORRUPT)
+}
+
+/// Whether the disk did not give what was asked of it. SQLite has then ended the transaction.
+pub(super) fn is_io(error: &sqlx::Error) -> bool {
+    code(error) == Some(IOERR)
 }
 
 /// What went wrong as a sentence for people.

@@ -59,7 +59,7 @@ impl History for Shared {
         let corrections = self.published.corrections();
         let mut reader = self.readers.acquire().await.map_err(|e| error::history(&e))?;
         let mut damaged = |row: &decode::Damaged| self.published.damaged(row);
-        scan::newest(&mut reader, sensor, before.as_micros(), &corrections, &mut damaged)
+        scan::newest(&mut reader, sensor, before.as_micros(), &corrections, &mut damaged, None)
             .await
             .map_err(|e| error::history(&e))
     }

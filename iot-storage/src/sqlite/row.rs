@@ -52,7 +52,12 @@ pub(super) const COLUMNS: &str = "seq_first, seq_last, t_min, t_max, t_unit, uns
 
 impl Row {
     /// Reads the columns of [`COLUMNS`].
+    ///
+    /// A body that is no UTF-8 any more is read all the same: its checksum does not fit, so it counts
+    /// as damaged and costs itself, not the page that it came with.
     pub(super) fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let body = String::from_utf8(row.try_get(7)?)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         Ok(Self {
             head: Head {
                 seq_first: row.try_get::<i64, _>(0)? as u64,
@@ -63,7 +68,7 @@ impl Row {
                 unsynced: row.try_get(5)?,
                 crc: row.try_get::<i64, _>(6)? as u32,
             },
-            body: row.try_get(7)?,
+            body,
         })
     }
 }

@@ -1,5 +1,5 @@
 //! One commit: the changes in order, then cursors and last-seen times, then the readings as rows of
-//! the open segment. Where nothing has to be read in between, all of it is one round trip.
+//! the open segment, and last the removals of readings, which take those of their own commit too. Where nothing has to be read in between, all of it is one round trip.
 //!
 //! What is known in memory changes only after the commit. Before anything is sent the writer counts
 //! as unsettled, and whoever finds it so (after a failure, or because the caller was cut off) rolls
@@ -14,6 +14,7 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::known::{self, Known};
 use super::row::{self, Corrections, Row, corrected};
+use super::scan::Unreadable;
 use super::segment::{self, Limits, Open};
 use super::statement::Script;
 use super::{change, connect, corrected as correction, encode, error, removal, views};
@@ -75,6 +76,22 @@ impl Writer {
 
     /// Makes one transaction durable. Gives the bytes that its readings took.
     pub(super) async fn commit(&mut self, commit: &Commit) -> Result<u64, LogError> {
+        let mut unreadable = Unreadable::default();
+        loop {
+            let known = unreadable.len();
+            match self.attempt(commit, &mut unreadable).await {
+                // It goes through without what the disk does not give.
+                Err(_) if unreadable.len() > known => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        commit: &Commit,
+        unreadable: &mut Unreadable,
+    ) -> Result<u64, LogError> {
         if self.connection.is_none() {
             return Err(closed("commit"));
         }
@@ -96,7 +113,7 @@ impl Writer {
         let plain = !rolls && !commit.changes.iter().any(change::reads);
         self.before = plain.then_some((self.known.end, self.known.open));
         self.unsettled = true;
-        let result = write(connection, &mut self.known, commit, rows, rolls).await;
+        let result = write(connection, &mut self.known, commit, rows, rolls, unreadable).await;
         if let Err(error) = result {
             let failed = error::log("commit", &error);
             // The caller asks for the end; what is said there must hold.
@@ -197,30 +214,23 @@ async fn write(
     commit: &Commit,
     rows: Vec<Row>,
     rolls: bool,
+    unreadable: &mut Unreadable,
 ) -> Result<(), sqlx::Error> {
     let mut script = Script::default();
     script.add("BEGIN IMMEDIATE");
     let plain = commit.changes.is_empty() && commit.cursors.is_empty() && commit.seen.is_empty();
     for change in &commit.changes {
-        if !change::reads(change) {
-            change::write(&mut script, change)?;
-            if script.len() >= SCRIPT {
-                std::mem::take(&mut script).run(connection).await?;
-            }
-            continue;
-        }
-        std::mem::take(&mut script).run(connection).await?;
         match change {
-            Change::RemoveDevice { no, history } => {
-                removal::device(connection, known, *no, *history).await?;
-            }
-            Change::RemoveReadings { sensor, range } => {
-                removal::readings(connection, known, *sensor, *range).await?;
-            }
             Change::CorrectTime(boot, offset) => {
-                correction::correct(connection, known, *boot, *offset).await?;
+                std::mem::take(&mut script).run(connection).await?;
+                correction::correct(connection, known, *boot, *offset, unreadable).await?;
             }
-            other => return Err(change::unknown(other)),
+            // Its turn comes when the readings of this commit are there.
+            Change::RemoveReadings { .. } => {}
+            change => change::write(&mut script, change)?,
+        }
+        if script.len() >= SCRIPT {
+            std::mem::take(&mut script).run(connection).await?;
         }
     }
     change::cursors(&mut script, &commit.cursors);
@@ -234,19 +244,32 @@ async fn write(
         known.open.add(&row.head, row.body.len());
         insert(&mut script, known.open.id, row);
     }
+    let removes = commit.changes.iter().any(change::removes);
+    if removes {
+        std::mem::take(&mut script).run(connection).await?;
+        take(known, commit);
+        removal::remove(connection, known, &commit.changes, unreadable).await?;
+    }
     script.add("COMMIT");
     if plain && single && !rolls {
         script.run_prepared(connection).await?;
     } else {
         script.run(connection).await?;
     }
-    for reading in commit.batches.iter().flat_map(|batch| batch.iter()) {
-        take(known, reading);
+    if !removes {
+        take(known, commit);
     }
     Ok(())
 }
 
-fn take(known: &mut Known, reading: &Reading) {
+/// Takes the readings of a commit for the newest of their sensors.
+fn take(known: &mut Known, commit: &Commit) {
+    for reading in commit.batches.iter().flat_map(|batch| batch.iter()) {
+        take_one(known, reading);
+    }
+}
+
+fn take_one(known: &mut Known, reading: &Reading) {
     let synced = !matches!(reading.time, TimeQuality::Unsynced { .. });
     if synced && !known.latest.would_take(reading.sensor.no, reading.ts) {
         return;

@@ -22,6 +22,7 @@ pub async fn log_suite(make: impl AsyncFn() -> Store) {
     removed_readings_keep_their_places_and_are_counted(make().await).await;
     a_removal_takes_its_range_and_its_sensor_alone(make().await).await;
     a_removed_device_keeps_its_readings_unless_asked(make().await).await;
+    a_removal_takes_the_readings_of_its_own_commit(make().await).await;
     corrected_times_are_read_as_synced(make().await).await;
     changes_are_there_with_the_commit_or_not_at_all(make().await).await;
 }
@@ -228,6 +229,30 @@ async fn a_removed_device_keeps_its_readings_unless_asked(store: Store) {
     let figures = w.change(vec![Change::RemoveDevice { no, history: true }]).await;
     w.clause.equal((figures.stored, figures.kept, figures.removed.by_hand), (2, 0, 2));
     w.clause.equal(w.clause.done(w.store.registry.devices().await), removed);
+}
+
+async fn a_removal_takes_the_readings_of_its_own_commit(store: Store) {
+    let name = "a removal takes the readings of its own commit too";
+    let mut w = World::new(store, name).await;
+    w.commit(vec![w.reading(0, 0, 1.0), w.reading(1, 0, true)]).await;
+    let (sensor, no) = (w.sensors[0].no, w.sensors[0].device_no);
+    let range = TimeRange { from: at(5), to: at(20) };
+    let together = [
+        (Change::RemoveReadings { sensor, range }, 4, 1, w.reading(0, 0, 1.0)),
+        (Change::RemoveDevice { no, history: true }, 6, 6, w.reading(0, 0, 1.0)),
+    ];
+    for (change, stored, by_hand, newest) in together {
+        let batch: Arc<[Reading]> = vec![w.reading(0, 10, 2.0), w.reading(1, 10, false)].into();
+        let first = w.clause.done(w.store.log.end().await).plus(1);
+        let commit =
+            Commit { first, batches: vec![batch], changes: vec![change], ..Commit::default() };
+        let figures = w.clause.done(w.store.log.commit(&commit).await).figures;
+        w.clause.equal((figures.stored, figures.removed.by_hand), (stored, by_hand));
+        w.clause.equal(w.log(10).await.len() as u64, stored - by_hand);
+        let latest = w.clause.done(w.store.history.latest().await);
+        let of_it = latest.into_iter().find(|(no, _)| *no == sensor).map(|(_, point)| point.ts);
+        w.clause.equal(of_it, (by_hand == 1).then_some(newest.ts));
+    }
 }
 
 async fn corrected_times_are_read_as_synced(store: Store) {

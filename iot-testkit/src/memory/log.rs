@@ -1,7 +1,7 @@
 //! The log in memory.
 
 use async_trait::async_trait;
-use iot_core::domain::{Point, SensorNo, Seq, TimeRange};
+use iot_core::domain::{DeviceNo, Point, SensorNo, Seq, TimeRange};
 use iot_core::port::{
     Change, Commit, Committed, CursorMove, Figures, Log, LogError, LogErrorKind, LogPage, Logged,
     StoredDevice,
@@ -92,6 +92,21 @@ impl Contents {
             self.figures.stored += 1;
             self.figures.kept += 1;
         }
+        // What is removed came before, in the same commit too.
+        for change in &commit.changes {
+            match change {
+                Change::RemoveDevice { no, history: true } => self.remove_device(*no),
+                Change::RemoveReadings { sensor, range } => self.remove(*sensor, *range),
+                _ => {}
+            }
+        }
+    }
+
+    fn remove_device(&mut self, no: DeviceNo) {
+        let own = self.sensors.values().filter(|s| s.device_no == no).map(|s| s.no);
+        for sensor in own.collect::<Vec<SensorNo>>() {
+            self.remove(sensor, TimeRange::ALL);
+        }
     }
 
     fn change(&mut self, change: Change) {
@@ -102,20 +117,16 @@ impl Contents {
                 let device = iot_core::domain::Device::clone(&device);
                 self.devices.insert(no, StoredDevice { device, last_seen });
             }
-            Change::RemoveDevice { no, history } => {
+            Change::RemoveDevice { no, .. } => {
                 if let Some(stored) = self.devices.get_mut(&no.0) {
                     stored.device.removed = true;
-                }
-                let own = self.sensors.values().filter(|s| s.device_no == no).map(|s| s.no);
-                let own: Vec<SensorNo> = own.collect();
-                for sensor in own.into_iter().filter(|_| history) {
-                    self.remove(sensor, TimeRange::ALL);
                 }
             }
             Change::PutSensor(sensor) => {
                 self.sensors.insert(sensor.no.0, iot_core::domain::Sensor::clone(&sensor));
             }
-            Change::RemoveReadings { sensor, range } => self.remove(sensor, range),
+            // After the readings of the commit.
+            Change::RemoveReadings { .. } => {}
             Change::PutInstance(record) => {
                 self.instances.insert(record.name.clone(), record);
             }

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::domain::{Device, DeviceId, DeviceState, Point, Sensor, SensorId, SensorKey, Timestamp};
+use crate::domain::{
+    Device, DeviceId, DeviceState, Home, Point, Sensor, SensorId, SensorKey, Timestamp,
+};
 use crate::pipeline::bus::{Bus, Live};
 use crate::pipeline::latest::Latest;
 use crate::pipeline::queue::{Queue, Ticket};
@@ -192,16 +194,40 @@ impl Catalogue {
         Some(ticket)
     }
 
-    /// Deletes a device: its number and id stay taken.
+    /// Nobody has heard a device that was made by hand.
+    pub(crate) fn unheard(&self, id: &DeviceId) {
+        if let Some(entry) = self.write().devices.get_mut(id) {
+            entry.last_seen.store(NEVER, Ordering::Relaxed);
+            entry.state = DeviceState::Offline;
+        }
+    }
+
+    /// A device that was deleted sends again: it is there again, as it was.
+    pub(crate) fn revive(&self, id: &DeviceId, now: Timestamp) {
+        let mut inner = self.write();
+        let Some(entry) = inner.devices.get_mut(id).filter(|entry| entry.device.removed) else {
+            return;
+        };
+        entry.device = Arc::new(Device { removed: false, ..Device::clone(&entry.device) });
+        entry.state = DeviceState::Online;
+        entry.heard(now);
+        self.queue_changes(vec![Change::PutDevice(entry.device.clone())]);
+        drop(inner);
+        self.tell(id);
+    }
+
+    /// Deletes a device: its number and id stay taken. One that was deleted without its history can
+    /// be deleted again with it.
     pub(crate) fn remove(&self, id: &DeviceId, history: bool) -> Option<Option<Ticket>> {
         let mut inner = self.write();
-        let entry = inner.devices.get_mut(id).filter(|entry| !entry.device.removed)?;
+        let there = |entry: &&mut Entry| history || !entry.device.removed;
+        let entry = inner.devices.get_mut(id).filter(there)?;
         entry.device = Arc::new(Device { removed: true, ..Device::clone(&entry.device) });
         entry.state = DeviceState::Offline;
         let no = entry.device.no;
         if history {
             for sensor in entry.sensors.values() {
-                self.latest.replace(sensor.no, None);
+                self.latest.forget(sensor.no);
             }
         }
         let ticket = self.queue.change(vec![Change::RemoveDevice { no, history }], true);
@@ -264,6 +290,12 @@ impl Catalogue {
         let inner = self.read();
         let entry = inner.devices.get(id).filter(|entry| !entry.device.removed)?;
         Some(Arc::new(self.view_of(entry)))
+    }
+
+    /// Whether there was such a device of this home, and it was deleted.
+    pub(crate) fn is_removed(&self, id: &DeviceId, home: &Home) -> bool {
+        let inner = self.read();
+        inner.devices.get(id).is_some_and(|e| e.device.removed && e.device.home == *home)
     }
 
     /// Whether there is such a device.

@@ -65,6 +65,9 @@ impl Format {
 
 /// Streams all readings of a range. The first page is read before the answer begins, so that a
 /// store that cannot be read is a problem and not a broken file.
+///
+/// CSV is UTF-8 without a byte order mark: programs read it. The page puts one before the files that
+/// it writes for spreadsheets.
 pub(super) async fn stream(
     app: App,
     sensor: Arc<Sensor>,

@@ -4,7 +4,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use iot_core::domain::{Credential, Denied, Principal, TokenKind, TokenRecord, TokenSecret};
+use iot_core::domain::{
+    Credential, Denied, Principal, Timestamp, TokenKind, TokenRecord, TokenSecret,
+};
 use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 
@@ -52,20 +54,20 @@ pub(crate) async fn start(
     };
     let name = format!("{}:{}", token.kind.word(), token.name);
     let mut answer = Json(about(&app, &name, token.role.word())).into_response();
-    if let Some(cookie) = auth::set(&app.cookie, &secret, false) {
+    let lives = token.expires.unwrap_or(Timestamp::MAX).since(app.gateway.clock().wall);
+    if let Some(cookie) = auth::set(&app.cookie, &secret, lives, false) {
         answer.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(answer)
 }
 
+/// A link is used up; an API token stays, and its session ends with it. A session's own secret opens
+/// nothing here: a stolen cookie must not live on in others.
 async fn open(app: &App, secret: &TokenSecret) -> Result<(TokenSecret, TokenRecord), Problem> {
     match app.gateway.redeem_link(secret).await {
-        Ok(session) => return Ok(session),
-        Err(Denied::Unauthenticated) => {}
-        Err(denied) => return Err(denied.into()),
+        Err(Denied::Unauthenticated) => Ok(app.gateway.start_session(secret).await?),
+        opened => Ok(opened?),
     }
-    let who = app.gateway.access().authenticate(&Credential::Secret(secret.clone())).await?;
-    Ok(app.gateway.start_session(&who).await?)
 }
 
 fn failed(app: &App, via: Via, problem: Problem) -> Problem {
