@@ -16,7 +16,7 @@ use iot_core::domain::{
     Timestamp, TokenKind, Value,
 };
 use iot_core::gateway::{Builder, Gateway, NewToken, Running};
-use iot_core::port::{CommandRoute, Launch, PluginHost};
+use iot_core::port::{CommandRoute, Launch, PluginHost, Unready};
 use iot_http::{Http, HttpConfig};
 use iot_testkit::memory::Memory;
 use serde_json::{Value as Json, json};
@@ -35,7 +35,7 @@ impl CommandRoute for Bench {
     fn serves(&self, home: &Home) -> bool {
         matches!(home, Home::Instance(_))
     }
-    fn accepts(&self, _: &Home, _: &DeviceId) -> Result<(), String> {
+    fn accepts(&self, _: &Home, _: &DeviceId) -> Result<(), Unready> {
         Ok(())
     }
     async fn deliver(&self, _: &Home, command: Command) -> Outcome {

@@ -14,6 +14,12 @@ use super::shared::{Shared, lock};
 /// How long a measured size is good for.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// How long the end may take altogether: who stops a gateway waits for it. What did not come home by
+/// then lies in the write-ahead log, and the next start brings it.
+const CLOSING: Duration = Duration::from_millis(700);
+/// How long of that readers may take.
+const READERS: Duration = Duration::from_millis(200);
+
 /// Keeps the files of a store.
 pub(super) struct FileKeeper {
     shared: Arc<Shared>,
@@ -45,10 +51,25 @@ impl Keeper for FileKeeper {
     }
 
     async fn close(&self) {
-        self.shared.checkpoint.stop().await;
-        self.shared.readers.close().await;
-        self.shared.writer.lock().await.close().await;
+        if tokio::time::timeout(CLOSING, self.finish()).await.is_err() {
+            tracing::warn!("the store did not close in time; the next start makes up for it");
+            let Ok(mut writer) = self.shared.writer.try_lock() else {
+                // A commit is at work; the folder stays locked until it is over.
+                return;
+            };
+            writer.abandon();
+        }
         drop(lock(&self.shared.held).take());
+    }
+}
+
+impl FileKeeper {
+    async fn finish(&self) {
+        self.shared.checkpoint.stop().await;
+        if tokio::time::timeout(READERS, self.shared.readers.close()).await.is_err() {
+            tracing::debug!("somebody still reads while the store closes");
+        }
+        self.shared.writer.lock().await.close().await;
     }
 }
 

@@ -12,7 +12,7 @@ use super::row::{COLUMNS, Corrections, Row, corrected};
 use super::segment::Segment;
 use super::shared::Shared;
 use super::statement::Script;
-use super::{address, decode, error, reserve, segment};
+use super::{change, decode, error, segment};
 
 /// The most rows of one statement.
 const ROWS: usize = 512;
@@ -23,8 +23,11 @@ impl Log for Shared {
         let mut writer = self.writer.lock().await;
         let result = match writer.commit(commit).await {
             // Removing readings needs room too: the reserve is for it.
-            Err(error) if error.kind == LogErrorKind::Full && !commit.changes.is_empty() => {
-                if reserve::release(address::folder(&self.path)) {
+            Err(error)
+                if error.kind == LogErrorKind::Full
+                    && commit.changes.iter().any(change::removes) =>
+            {
+                if self.reserve.release() {
                     writer.commit(commit).await
                 } else {
                     Err(error)
@@ -42,6 +45,7 @@ impl Log for Shared {
         if let Some(connection) = writer.connection() {
             self.checkpoint.help(connection).await;
         }
+        self.reserve.keep().await;
         Ok(Committed { figures })
     }
 

@@ -9,9 +9,10 @@ use sqlx::SqliteConnection;
 use super::checkpoint::Checkpoint;
 use super::keeper::FileKeeper;
 use super::lock::Lock;
+use super::reserve::Reserve;
 use super::shared::Shared;
 use super::writer::Writer;
-use super::{Limits, address, connect, error, folder, keeper, migrate, reserve};
+use super::{Limits, address, connect, error, folder, keeper, migrate};
 
 /// The first SQLite without the race between two connections that reset the write-ahead log.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -40,7 +41,7 @@ pub async fn open_with(options: StoreOptions, limits: Limits) -> Result<Store, S
         .await
         .map_err(|error| refuse(opening(&path, &error)))?;
     migrate::run(&mut connection, &path, new).await.map_err(refuse)?;
-    reserve::make(&folder);
+    let reserve = Reserve::new(&folder);
     let cap = keeper::identity(&mut connection, &folder, options.disk_cap)
         .await
         .map_err(|error| refuse(opening(&path, &error)))?;
@@ -49,7 +50,7 @@ pub async fn open_with(options: StoreOptions, limits: Limits) -> Result<Store, S
         .map_err(|error| refuse(opening(&path, &error)))?;
     let checkpoint = Checkpoint::start(path.clone(), options.synchronous);
     let readers = connect::readers(&path);
-    let shared = Arc::new(Shared::new(path, writer, readers, checkpoint, lock));
+    let shared = Arc::new(Shared::new(reserve, writer, readers, checkpoint, lock));
     Ok(Store {
         log: Arc::clone(&shared) as _,
         history: Arc::clone(&shared) as _,

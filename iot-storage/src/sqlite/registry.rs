@@ -159,6 +159,7 @@ impl Registry for Shared {
         records(all, rows::command)
     }
 
+    /// How old and how many they may get: `change`, where commands are forgotten.
     async fn audit(&self, after: Option<i64>, limit: usize) -> Asked<Page<AuditEntry>> {
         let found = sqlx::query("SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?")
             .bind(after.unwrap_or(i64::MAX))

@@ -1,7 +1,6 @@
 //! What the parts of an open store share.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -12,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::checkpoint::Checkpoint;
 use super::decode::Damaged;
 use super::lock::Lock;
+use super::reserve::Reserve;
 use super::row::Corrections;
 use super::writer::Writer;
 
@@ -22,8 +22,8 @@ const REMEMBERED: usize = 1000;
 
 /// An open store.
 pub(super) struct Shared {
-    /// The database's file.
-    pub(super) path: PathBuf,
+    /// Room that is held back for removing readings.
+    pub(super) reserve: Reserve,
     /// The one connection that writes, with what it knows of the log's end.
     pub(super) writer: tokio::sync::Mutex<Writer>,
     /// Connections that read.
@@ -81,7 +81,7 @@ impl Published {
 impl Shared {
     /// A store around its connections.
     pub(super) fn new(
-        path: PathBuf,
+        reserve: Reserve,
         writer: Writer,
         readers: SqlitePool,
         checkpoint: Checkpoint,
@@ -91,7 +91,7 @@ impl Shared {
         published.set_figures(writer.figures());
         published.set_corrections(writer.corrections());
         Self {
-            path,
+            reserve,
             writer: tokio::sync::Mutex::new(writer),
             readers,
             checkpoint,

@@ -22,6 +22,10 @@ use super::{change, connect, corrected as correction, encode, error, removal, vi
 /// Changes that go into one round trip; a text of thousands of statements is slow to parse.
 const SCRIPT: usize = 64;
 
+/// The last checkpoint. Who reads in an old snapshot is not waited for long: the next start makes up
+/// for it.
+const CHECKPOINT: &str = "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE)";
+
 /// The connection that writes, with what it knows.
 pub(super) struct Writer {
     connection: Option<SqliteConnection>,
@@ -144,14 +148,18 @@ impl Writer {
         if self.unsettled {
             roll_back(&mut connection).await;
         }
-        if let Err(error) =
-            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await
-        {
+        let last = sqlx::raw_sql(CHECKPOINT).execute(&mut connection).await;
+        if let Err(error) = last {
             tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
         }
         if let Err(error) = connection.close().await {
             tracing::warn!(%error, "the database did not close in order");
         }
+    }
+
+    /// Ends without waiting for anything; the next start brings home what is in the write-ahead log.
+    pub(super) fn abandon(&mut self) {
+        drop(self.connection.take());
     }
 
     /// Brings what is known in line with the file after a failure.

@@ -144,3 +144,28 @@ async fn the_identity_and_the_cap_are_made_once() {
     assert_eq!(seen[0], seen[1]);
     assert!(seen[0].0.starts_with("gw-") && seen[0].0.len() == 11, "{}", seen[0].0);
 }
+
+#[tokio::test]
+async fn a_reader_in_an_old_snapshot_does_not_hold_up_the_end() {
+    use sqlx::Connection as _;
+    let w = World::new().await;
+    w.put(vec![w.reading(0, 0, 1.0)]).await;
+    let url = format!("sqlite:{}", w.database().display());
+    let mut reader = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT count(*) FROM log_1").execute(&mut reader).await.unwrap();
+    for n in 1..50 {
+        w.put(vec![w.reading(0, n, 1.0)]).await;
+    }
+    let begin = std::time::Instant::now();
+    w.store.keeper.close().await;
+    let took = begin.elapsed();
+    assert!(took < std::time::Duration::from_millis(1_500), "{took:?}");
+    // The one who reads is still there when the next start comes.
+    let store = open(w.folder.path()).await.unwrap();
+    let w = World { store, ..w };
+    assert_eq!(w.log().await.len(), 50);
+    sqlx::raw_sql("ROLLBACK").execute(&mut reader).await.unwrap();
+    reader.close().await.unwrap();
+    w.put(vec![w.reading(0, 99, 1.0)]).await;
+    w.assert_ledger().await;
+}
