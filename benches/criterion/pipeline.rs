@@ -1,6 +1,5 @@
 //! Intake to durable row, by readings in one commit.
 
-
 use benches::{Walk, gateway};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 

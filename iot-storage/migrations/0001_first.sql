@@ -22,6 +22,7 @@ CREATE TABLE device (
     commands     TEXT NOT NULL DEFAULT '[]',
     first_seen   INTEGER NOT NULL,
     last_seen    INTEGER,
+    state        TEXT NOT NULL DEFAULT 'offline', -- online, offline, stale, fault; offline at each start
     removed      INTEGER NOT NULL DEFAULT 0
 );
 
@@ -156,9 +157,8 @@ CREATE TABLE audit (
 CREATE VIEW devices (
     device_id, name, kind, home, state, manufacturer, model, area, created, last_seen
 ) AS
-SELECT device_id, coalesce(name, device_id), kind, home,
-       iif(last_seen >= (strftime('%s', 'now') - 300) * 1000000, 'online', 'offline'),
-       manufacturer, model, area, first_seen, last_seen
+SELECT device_id, coalesce(name, device_id), kind, home, state, manufacturer, model, area,
+       first_seen, last_seen
 FROM device WHERE NOT removed;
 
 CREATE VIEW sensors (sensor_id, device_id, key, name, type, unit) AS

@@ -44,7 +44,9 @@ pub(crate) async fn run(long: Duration) -> anyhow::Result<String> {
             while let Some(Ok(message)) = socket.next().await {
                 let at = Instant::now();
                 let Message::Text(text) = message else { continue };
-                if text.contains(r#""snapshot""#) && ready.take().is_some_and(|r| r.send(()).is_err()) {
+                if text.contains(r#""snapshot""#)
+                    && ready.take().is_some_and(|r| r.send(()).is_err())
+                {
                     return;
                 }
                 for number in numbers(&text) {

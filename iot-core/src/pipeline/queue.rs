@@ -257,6 +257,7 @@ fn compact(changes: &mut Vec<Change>) {
         let key = match &change {
             Change::PutDevice(device) => format!("device {}", device.no.0),
             Change::PutSensor(sensor) => format!("sensor {}", sensor.no.0),
+            Change::DeviceState(no, _) => format!("state of {}", no.0),
             Change::KeepState(instance, _) => format!("state {instance}"),
             Change::PutPlugin(plugin) => format!("plugin {}", plugin.kind),
             Change::PutCommand(command) => format!("command {}", command.id),

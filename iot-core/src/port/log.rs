@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::domain::{
-    AuditEntry, BootId, CommandRecord, Device, DeviceNo, InstanceName, InstanceRecord,
+    AuditEntry, BootId, CommandRecord, Device, DeviceNo, DeviceState, InstanceName, InstanceRecord,
     PluginRecord, Point, Reading, Sensor, SensorNo, Seq, SettingKey, State, TimeRange, Timestamp,
     TokenHash, TokenRecord,
 };
@@ -53,6 +53,8 @@ pub enum Change {
         /// Whether its readings go too.
         history: bool,
     },
+    /// A device is heard, silent or failing, for plain SQL; each start begins with all offline.
+    DeviceState(DeviceNo, DeviceState),
     /// A sensor is new or has changed.
     PutSensor(Arc<Sensor>),
     /// Readings of one sensor are removed by hand.

@@ -103,14 +103,19 @@ impl Site {
     }
 
     pub(crate) async fn with(http: Http, more: impl FnOnce(Builder) -> Builder) -> Self {
+        let bench =
+            |builder: Builder| builder.host(Arc::new(Bench::default())).poll_fn("bench", |_| {});
+        Self::bare(http, |builder| more(bench(builder))).await
+    }
+
+    /// Without the bench: nothing but the gateway and this layer.
+    pub(crate) async fn bare(http: Http, more: impl FnOnce(Builder) -> Builder) -> Self {
         let name = format!("http-{}", fastrand::u64(..));
         let addresses = http.addresses();
         let builder = Gateway::builder()
             .store(format!("memory:{name}"))
             .build_id("1.2.3+test")
             .trust_time(true)
-            .host(Arc::new(Bench::default()))
-            .poll_fn("bench", |_| {})
             .layer(http);
         let running = more(builder).start().await.unwrap();
         let address = addresses.get()[0];

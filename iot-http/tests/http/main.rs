@@ -4,6 +4,7 @@
 mod access;
 mod commands;
 mod data;
+mod end;
 mod front;
 mod kit;
 mod lists;

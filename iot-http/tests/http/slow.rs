@@ -10,11 +10,16 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::kit::{Asked, Site};
 use crate::live::Client;
 
-/// A socket that subscribes to everything and then is left alone.
-async fn left_alone(site: &Site) -> TcpStream {
+/// A connection whose kernel takes little before it is read.
+pub(crate) async fn narrow(site: &Site) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(8 << 10).unwrap();
-    let mut stream = socket.connect(site.address).await.unwrap();
+    socket.connect(site.address).await.unwrap()
+}
+
+/// A socket that subscribes to everything and then is left alone.
+pub(crate) async fn left_alone(site: &Site) -> TcpStream {
+    let mut stream = narrow(site).await;
     let request = format!(
         "GET /api/v1/ws HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nUpgrade: websocket\r\n\
          Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
@@ -33,7 +38,7 @@ async fn left_alone(site: &Site) -> TcpStream {
     stream
 }
 
-async fn batch(site: &Site, number: i64) {
+pub(crate) async fn batch(site: &Site, number: i64) {
     let first = 1_700_000_000_000 + number * 1_000;
     let readings = (0..1_000).map(|n| (first + n, Some(Value::from(n as f64)), Quality::Good));
     site.put_all("a.t", readings.collect()).await;

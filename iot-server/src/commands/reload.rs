@@ -6,9 +6,10 @@ use iot_core::gateway::Handle;
 use super::configuration;
 use crate::config::{Loaded, Sources};
 
-/// Reads the configuration again. A wrong one changes nothing.
-pub(crate) fn reload(sources: &Sources, before: &mut Loaded, gateway: &Handle) {
-    match take(sources, before, gateway) {
+/// Reads the configuration again. A wrong one changes nothing. What holds only from a start is
+/// compared with the configuration that the gateway was started with, for that is what runs.
+pub(crate) fn reload(sources: &Sources, running: &Loaded, gateway: &Handle) {
+    match take(sources, running, gateway) {
         Ok(()) => tracing::info!("the configuration was read again"),
         Err(error) => {
             tracing::error!("the configuration was not taken, the old one holds: {error:#}")
@@ -16,26 +17,19 @@ pub(crate) fn reload(sources: &Sources, before: &mut Loaded, gateway: &Handle) {
     }
 }
 
-fn take(sources: &Sources, before: &mut Loaded, gateway: &Handle) -> anyhow::Result<()> {
+fn take(sources: &Sources, running: &Loaded, gateway: &Handle) -> anyhow::Result<()> {
     let (after, _) = configuration(sources)?;
+    let before = gateway.settings();
     gateway.override_settings(after.overrides.clone())?;
     for setting in gateway.settings() {
-        let of = |loaded: &Loaded| {
-            loaded.overrides.iter().find(|(key, ..)| *key == setting.key).map(|o| o.1.clone())
-        };
-        if of(before) == of(&after) {
-            continue;
-        }
-        let (key, value) = (setting.key.word(), &setting.value);
-        if setting.key == SettingKey::DiskCap {
-            tracing::warn!(key, "a change was read that holds only from the next start");
-        } else {
+        // The disk cap is shown at once, and kept to from the next start on.
+        if setting.key != SettingKey::DiskCap && !before.contains(&setting) {
+            let (key, value) = (setting.key.word(), &setting.value);
             tracing::info!(key, %value, "a setting was taken");
         }
     }
-    for key in after.fixed_changes(before) {
-        tracing::warn!(key, "a change was read that holds only from the next start");
+    for key in after.fixed_changes(running) {
+        tracing::warn!(key, "this differs from what runs, and holds only from the next start");
     }
-    *before = after;
     Ok(())
 }

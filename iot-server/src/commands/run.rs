@@ -64,7 +64,7 @@ impl Signals {
 /// Runs the gateway.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let sources = sources(&args)?;
-    let (mut loaded, instances) = configuration(&sources)?;
+    let (loaded, instances) = configuration(&sources)?;
     let place = Place::of(args.data.as_deref(), args.plugins.as_deref(), &sources.environment);
     let level = log::start(loaded.config.gateway.log_level.as_deref().unwrap_or("info"))?;
     let mut signals = Signals::new()?;
@@ -85,7 +85,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         tracing::info!(%address, "HTTP is served");
     }
     print_links(&running, &addresses.get()).await?;
-    let ended = live(&mut running, &mut signals, &level, &sources, &mut loaded).await;
+    let ended = live(&mut running, &mut signals, &level, &sources, &loaded).await;
     let code = stop(running, &mut signals).await;
     match ended {
         Some(why) => bail!("{why}"),
@@ -107,7 +107,7 @@ async fn live(
     signals: &mut Signals,
     level: &log::Level,
     sources: &config::Sources,
-    loaded: &mut Loaded,
+    loaded: &Loaded,
 ) -> Option<String> {
     let gateway = running.handle();
     let mut settings = gateway.settings_changed();

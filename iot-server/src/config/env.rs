@@ -149,6 +149,10 @@ mod tests {
             "IOT_HTTP__LISTN: there is no such variable; did you mean IOT_HTTP__LISTEN?"
         );
         assert!(fault("IOT_STORAGE__WEAR", "x").starts_with("IOT_STORAGE__WEAR: storage.wear: "));
+        assert_eq!(
+            fault("IOT_MQTT__MAX_MESSAGE", "0"),
+            "IOT_MQTT__MAX_MESSAGE: mqtt.max_message: must be from 1KiB to 256MiB, not 0B"
+        );
         assert!(fault("IOT_STORAGE__RETENTION_DAYS", "x").contains("no whole number"));
         assert!(fault("IOT_MQTT__LINK__NAME", "x").contains("[[mqtt.link]] can only be"));
         assert!(fault("IOT_INSTANCE", "x").contains("[[instance]] can only be"));

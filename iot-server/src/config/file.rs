@@ -86,6 +86,24 @@ mod tests {
         let text = fault("[storage]\nurl = \"sqlite:x\"\ndisk_cap = \"8 gigs\"\n");
         assert!(text.starts_with("iot.toml, line 3: storage.disk_cap: "), "{text}");
         assert!(text.contains("8GiB"), "{text}");
+        for (table, line, says) in [
+            ("mqtt", "max_message = \"0\"", "must be from 1KiB to 256MiB, not 0B"),
+            ("mqtt", "max_message = 1023", "must be from 1KiB to 256MiB, not 1023B"),
+            ("mqtt", "max_message = \"257MiB\"", "must be from 1KiB to 256MiB, not 257MiB"),
+            ("storage", "disk_cap = \"63MiB\"", "must be 64MiB or more, not 63MiB"),
+            ("storage", "backlog_cap = 0", "must be 1MiB or more, not 0B"),
+        ] {
+            let key = line.split(' ').next().unwrap();
+            let text = fault(&format!("[{table}]\n{line}\n"));
+            assert_eq!(text, format!("iot.toml, line 2: {table}.{key}: {says}"));
+        }
+        for text in [
+            "[mqtt]\nmax_message = \"1KiB\"\n",
+            "[mqtt]\nmax_message = \"256MiB\"\n",
+            "[storage]\ndisk_cap = \"64MiB\"\nbacklog_cap = \"1MiB\"\n",
+        ] {
+            assert!(parse(text, Path::new("iot.toml")).is_ok(), "{text}");
+        }
         let text = fault("[http]\nlisten = [\"8080\"]\n");
         assert!(text.contains("line 2: http.listen") && text.contains("127.0.0.1:8080"), "{text}");
         let text = fault("[storage]\nwear = \"ssdd\"\n");

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::env::Environment;
 use super::fault::Fault;
 use super::file;
-use super::keys::{KEYS, LISTS};
+use super::keys::KEYS;
 use super::model::Config;
 use super::value::Listen;
 
@@ -30,8 +30,6 @@ pub(crate) struct Loaded {
     pub(crate) config: Config,
     /// Settings that the file or a variable decides.
     pub(crate) overrides: Vec<(SettingKey, Json, SettingSource)>,
-    /// What the file and the variables say, for [`Loaded::changes`].
-    merged: toml::Table,
 }
 
 impl Sources {
@@ -64,28 +62,40 @@ impl Sources {
             config.mqtt.listen = listen.clone();
         }
         let overrides = overrides(&config, &self.environment.table, &merged);
-        Ok(Loaded { config, overrides, merged })
+        Ok(Loaded { config, overrides })
     }
 }
 
 impl Loaded {
-    /// The keys whose values differ from another configuration's and that hold only from a start.
-    pub(crate) fn fixed_changes(&self, other: &Self) -> Vec<String> {
-        let keys = KEYS
-            .iter()
-            .filter(|key| key.setting.is_none())
-            .filter(|key| {
-                value(&self.merged, key.table, key.name)
-                    != value(&other.merged, key.table, key.name)
-            })
-            .map(super::keys::Key::path);
-        let lists = LISTS.iter().filter_map(|(table, list)| {
-            let changed = value(&self.merged, table, list) != value(&other.merged, table, list);
-            let dot = if table.is_empty() { "" } else { "." };
-            changed.then(|| format!("[[{table}{dot}{list}]]"))
-        });
-        keys.chain(lists).collect()
+    /// The keys that hold only from a start and whose values, flags included, differ from those of
+    /// the configuration that runs.
+    pub(crate) fn fixed_changes(&self, running: &Self) -> Vec<&'static str> {
+        fixed(&self.config, &running.config)
+            .into_iter()
+            .filter_map(|(key, same)| (!same).then_some(key))
+            .collect()
     }
+}
+
+/// All that holds only from a start, and whether it is the same in two configurations.
+fn fixed(one: &Config, other: &Config) -> [(&'static str, bool); 15] {
+    [
+        ("gateway.id", one.gateway.id == other.gateway.id),
+        ("storage.url", one.storage.url == other.storage.url),
+        ("storage.synchronous", one.storage.synchronous == other.storage.synchronous),
+        ("storage.wear", one.storage.wear == other.storage.wear),
+        ("storage.disk_cap", one.storage.disk_cap == other.storage.disk_cap),
+        ("storage.backlog_cap", one.storage.backlog_cap == other.storage.backlog_cap),
+        ("http.listen", one.http.listen == other.http.listen),
+        ("http.hosts", one.http.hosts == other.http.hosts),
+        ("http.origins", one.http.origins == other.http.origins),
+        ("mqtt.listen", one.mqtt.listen == other.mqtt.listen),
+        ("mqtt.max_message", one.mqtt.max_message == other.mqtt.max_message),
+        ("time.trust", one.time.trust == other.time.trust),
+        ("plugins.process_plugins", one.plugins == other.plugins),
+        ("[[instance]]", one.instance == other.instance),
+        ("[[mqtt.link]]", one.mqtt.link == other.mqtt.link),
+    ]
 }
 
 fn value<'a>(document: &'a toml::Table, table: &str, name: &str) -> Option<&'a toml::Value> {
@@ -127,10 +137,12 @@ fn written(config: &Config, setting: SettingKey) -> Option<Json> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::ffi::OsString;
 
     use super::*;
     use crate::config::DEFAULT;
+    use crate::config::keys::LISTS;
 
     fn load(file: &str, variables: &[(&str, &str)]) -> Loaded {
         let folder = tempfile::tempdir().unwrap();
@@ -173,6 +185,24 @@ mod tests {
             load("[gateway]\nname = 'y'\nid = 'z'\n[[instance]]\nname='a'\nkind='b'\n", &[]);
         assert_eq!(after.fixed_changes(&before), ["gateway.id", "[[instance]]"]);
         assert!(before.fixed_changes(&before).is_empty());
+        let spelled = load("[http]\nlisten = ['127.0.0.1:8080']\n", &[]);
+        assert!(spelled.fixed_changes(&before).is_empty(), "the default, written down");
+        let cap = load("[storage]\ndisk_cap = '1GiB'\n", &[]);
+        assert_eq!(cap.fixed_changes(&before), ["storage.disk_cap"]);
+    }
+
+    #[test]
+    fn every_key_that_holds_from_a_start_is_compared() {
+        let config = Config::default();
+        let compared: BTreeSet<String> =
+            fixed(&config, &config).into_iter().map(|(key, _)| key.to_owned()).collect();
+        let from_a_start = |setting| matches!(setting, None | Some(SettingKey::DiskCap));
+        let keys = KEYS.iter().filter(|key| from_a_start(key.setting)).map(|key| key.path());
+        let lists = LISTS.iter().map(|(table, list)| {
+            let dot = if table.is_empty() { "" } else { "." };
+            format!("[[{table}{dot}{list}]]")
+        });
+        assert_eq!(compared, keys.chain(lists).collect());
     }
 
     #[test]
@@ -195,14 +225,15 @@ mod tests {
             })
             .collect();
         let loaded = load(&all, &[]);
+        let document = file::parse(&all, Path::new("iot.toml")).unwrap();
         for key in KEYS {
-            assert!(value(&loaded.merged, key.table, key.name).is_some(), "{}", key.path());
+            assert!(value(&document, key.table, key.name).is_some(), "{}", key.path());
         }
         for (table, list) in LISTS {
-            assert!(value(&loaded.merged, table, list).is_some(), "{list}");
+            assert!(value(&document, table, list).is_some(), "{list}");
         }
         let tables: usize =
-            loaded.merged.values().filter_map(toml::Value::as_table).map(toml::Table::len).sum();
+            document.values().filter_map(toml::Value::as_table).map(toml::Table::len).sum();
         // [[instance]] is no table; `mqtt.link` is counted as a key.
         assert_eq!(tables, KEYS.len() + 1, "a key of the file is missing from KEYS");
         assert_eq!(loaded.config.mqtt.link.len(), 1);

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use iot_core::domain::{GatewayId, InstanceName, KindName, Language, UnknownDevices};
 use serde::Deserialize;
 
-use super::value::{Bytes, Listen, addresses};
+use super::value::{Bytes, Listen, addresses, size, size_if_any};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -40,7 +43,9 @@ pub(crate) struct Storage {
     pub(crate) url: String,
     pub(crate) synchronous: Synchronous,
     pub(crate) wear: Wear,
+    #[serde(deserialize_with = "size_if_any::<_, { 64 * MIB }, { u64::MAX }>")]
     pub(crate) disk_cap: Option<Bytes>,
+    #[serde(deserialize_with = "size::<_, MIB, { u64::MAX }>")]
     pub(crate) backlog_cap: Bytes,
     pub(crate) retention_days: Option<u64>,
 }
@@ -100,6 +105,7 @@ impl Default for Http {
 pub(crate) struct Mqtt {
     pub(crate) listen: Listen,
     pub(crate) unknown_devices: Option<UnknownDevices>,
+    #[serde(deserialize_with = "size::<_, KIB, { 256 * MIB }>")]
     pub(crate) max_message: Bytes,
     pub(crate) link: Vec<Link>,
 }

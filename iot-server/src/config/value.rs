@@ -33,6 +33,39 @@ impl Bytes {
     }
 }
 
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = |factor: u64| self.0 >= factor && self.0.is_multiple_of(factor);
+        match UNITS[..4].iter().rev().find(|(_, factor)| whole(*factor)) {
+            Some((unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
+            None => write!(f, "{}B", self.0),
+        }
+    }
+}
+
+/// Reads a size that lies within bounds, both included.
+pub(crate) fn size<'de, D: Deserializer<'de>, const LEAST: u64, const MOST: u64>(
+    d: D,
+) -> Result<Bytes, D::Error> {
+    let bytes = Bytes::deserialize(d)?;
+    if (LEAST..=MOST).contains(&bytes.0) {
+        return Ok(bytes);
+    }
+    let (least, most) = (Bytes(LEAST), Bytes(MOST));
+    Err(de::Error::custom(if MOST == u64::MAX {
+        format!("must be {least} or more, not {bytes}")
+    } else {
+        format!("must be from {least} to {most}, not {bytes}")
+    }))
+}
+
+/// Reads a size that may be missing, and lies within bounds where it is there.
+pub(crate) fn size_if_any<'de, D: Deserializer<'de>, const LEAST: u64, const MOST: u64>(
+    d: D,
+) -> Result<Option<Bytes>, D::Error> {
+    size::<D, LEAST, MOST>(d).map(Some)
+}
+
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct Size;
@@ -136,6 +169,9 @@ mod tests {
         }
         for text in ["", "GiB", "8Gib", "-1", "1.5GiB", "99999999999TiB"] {
             assert_eq!(Bytes::parse(text), None, "{text}");
+        }
+        for text in ["0B", "1KiB", "1025B", "1536MiB", "8GiB", "1TiB"] {
+            assert_eq!(Bytes::parse(text).unwrap().to_string(), text);
         }
     }
 

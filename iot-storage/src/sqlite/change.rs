@@ -82,6 +82,12 @@ pub(super) fn write(script: &mut Script, change: &Change) -> Result<(), sqlx::Er
                 )
                 .bind(AUDITED);
         }
+        Change::DeviceState(no, state) => {
+            script
+                .add("UPDATE device SET state = ? WHERE id = ?")
+                .bind(state.word())
+                .bind(i64::from(no.0));
+        }
         Change::Audit(entry) => {
             script
                 .add(

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use iot_core::domain::{Point, SensorNo, TimeRange, Timestamp};
 use iot_core::port::{BucketPage, Buckets as Asking, History, HistoryError, PAGE, RawPage, Resume};
 
-use super::fold::Buckets;
+use super::fold::{Buckets, Parts};
 use super::row::{Row, corrected};
 use super::scan::{self, Asked, Rows};
 use super::shared::Shared;
@@ -43,11 +43,20 @@ impl History for Shared {
     ) -> Result<BucketPage, HistoryError> {
         let _place = self.place().await?;
         let asked = self.asked(sensor, what.range, resume);
-        let mut buckets = self.fold(asked, sensor, Buckets::new(what.grid.clone())).await?;
-        if let Some(again) = buckets.again() {
-            buckets = self.fold(asked, sensor, again).await?;
+        let mut parts = Parts::new(asked.from, asked.to);
+        while let Some(part) = parts.next() {
+            let asked = Asked { from: part.0, to: part.1, ..asked };
+            let mut buckets = self.fold(asked, sensor, Buckets::new(what.grid.clone())).await?;
+            if let Some(at) = buckets.split() {
+                parts.split(part, at);
+                continue;
+            }
+            if let Some(again) = buckets.again() {
+                buckets = self.fold(asked, sensor, again).await?;
+            }
+            parts.add(buckets.page());
         }
-        Ok(buckets.page())
+        Ok(parts.page())
     }
 
     async fn latest_before(

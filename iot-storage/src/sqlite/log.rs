@@ -192,3 +192,41 @@ async fn cursors(shared: &Shared) -> Result<Vec<CursorMove>, sqlx::Error> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use iot_core::domain::{InstanceName, SensorNo, State, TimeRange};
+    use iot_core::port::{Change, StoreOptions, Synchronous};
+
+    use super::super::{Limits, open};
+    use super::*;
+
+    #[tokio::test]
+    async fn the_reserve_is_given_up_for_a_removal_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions {
+            url: "sqlite:iot.db".to_owned(),
+            data_dir: folder.path().to_owned(),
+            synchronous: Synchronous::Normal,
+            disk_cap: None,
+        };
+        let (shared, ..) = open::open_shared(options, Limits::default()).await.unwrap();
+        sqlx::raw_sql("PRAGMA max_page_count = 1")
+            .execute(shared.writer.lock().await.connection().unwrap())
+            .await
+            .unwrap();
+        let name = InstanceName::parse("big").unwrap();
+        let big = || {
+            let bytes = vec![7_u8; 1 << 20].into();
+            Change::KeepState(name.clone(), State { version: 1, bytes })
+        };
+        let remove = Change::RemoveReadings { sensor: SensorNo(1), range: TimeRange::ALL };
+        let there = || folder.path().join("reserve").exists();
+        for (changes, stays) in [(vec![big()], true), (vec![big(), remove], false)] {
+            let commit = Commit { first: Seq(1), changes, ..Commit::default() };
+            let error = shared.commit(&commit).await.unwrap_err();
+            assert_eq!(error.kind, LogErrorKind::Full);
+            assert_eq!(there(), stays);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! From an address to an open store. Everything that can be wrong is one sentence.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use iot_core::port::{Store, StoreError, StoreOptions};
@@ -30,6 +30,20 @@ pub async fn open(options: StoreOptions) -> Result<Store, StoreError> {
 /// # Errors
 /// When it cannot be opened, with what to do.
 pub async fn open_with(options: StoreOptions, limits: Limits) -> Result<Store, StoreError> {
+    let (shared, folder, cap) = open_shared(options, limits).await?;
+    Ok(Store {
+        log: Arc::clone(&shared) as _,
+        history: Arc::clone(&shared) as _,
+        registry: Arc::clone(&shared) as _,
+        keeper: Arc::new(FileKeeper::new(shared, folder, cap)),
+    })
+}
+
+/// What is open, the folder, and the cap.
+pub(super) async fn open_shared(
+    options: StoreOptions,
+    limits: Limits,
+) -> Result<(Arc<Shared>, PathBuf, u64), StoreError> {
     let path = address::file(&options)?;
     let refuse = |why| StoreError { url: options.url.clone(), why };
     check_library().map_err(refuse)?;
@@ -51,12 +65,7 @@ pub async fn open_with(options: StoreOptions, limits: Limits) -> Result<Store, S
     let checkpoint = Checkpoint::start(path.clone(), options.synchronous);
     let readers = connect::readers(&path);
     let shared = Arc::new(Shared::new(reserve, writer, readers, checkpoint, lock));
-    Ok(Store {
-        log: Arc::clone(&shared) as _,
-        history: Arc::clone(&shared) as _,
-        registry: Arc::clone(&shared) as _,
-        keeper: Arc::new(FileKeeper::new(shared, folder, cap)),
-    })
+    Ok((shared, folder, cap))
 }
 
 #[expect(unsafe_code, reason = "a function without arguments that returns a constant")]

@@ -63,6 +63,10 @@ impl Writer {
             script.add("COMMIT");
             script.run(&mut connection).await?;
         }
+        // Nobody has been heard yet.
+        sqlx::query("UPDATE device SET state = 'offline' WHERE state <> 'offline'")
+            .execute(&mut connection)
+            .await?;
         let known = known::load(&mut connection).await?;
         let connection = Some(connection);
         Ok(Self { connection, path, synchronous, limits, unsettled: false, before: None, known })

@@ -114,7 +114,7 @@ async fn a_clock_that_ran_ahead_is_put_right_in_latest_values() {
         ..w.reading(0, 1_000_000 + us, 9.0)
     };
     w.put(vec![w.reading(0, 500, 1.0), ahead(1), ahead(2)]).await;
-    let correct = Change::CorrectTime(BootId(4), crate::world::at(0).as_micros());
+    let correct = Change::CorrectTime(BootId(4), at(0).as_micros());
     w.commit(Vec::new(), vec![correct]).await.unwrap();
     let newest = || async { w.store.history.latest().await.unwrap()[0].1.clone() };
     assert_eq!(newest().await, point(&w.reading(0, 500, 1.0)));

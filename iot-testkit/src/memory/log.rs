@@ -166,6 +166,8 @@ impl Contents {
             Change::CorrectTime(boot, offset) => {
                 self.corrections.insert(boot, offset);
             }
+            // For plain SQL alone, which this store does not have.
+            Change::DeviceState(..) => {}
             Change::RemoveCursor(name) => {
                 self.cursors.remove(&name);
             }

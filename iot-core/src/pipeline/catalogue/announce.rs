@@ -81,6 +81,9 @@ impl Catalogue {
         entry.heard(now);
         self.put_sensors(&mut inner, &device, spec.sensors, &mut changes);
         let changed = changed || !changes.is_empty();
+        if came {
+            changes.push(Change::DeviceState(device.no, DeviceState::Online));
+        }
         self.queue_changes(changes);
         drop(inner);
         if changed || came {

@@ -199,6 +199,8 @@ impl Catalogue {
         if let Some(entry) = self.write().devices.get_mut(id) {
             entry.last_seen.store(NEVER, Ordering::Relaxed);
             entry.state = DeviceState::Offline;
+            let no = entry.device.no;
+            self.queue_changes(vec![Change::DeviceState(no, DeviceState::Offline)]);
         }
     }
 
@@ -211,7 +213,9 @@ impl Catalogue {
         entry.device = Arc::new(Device { removed: false, ..Device::clone(&entry.device) });
         entry.state = DeviceState::Online;
         entry.heard(now);
-        self.queue_changes(vec![Change::PutDevice(entry.device.clone())]);
+        let no = entry.device.no;
+        let device = Change::PutDevice(entry.device.clone());
+        self.queue_changes(vec![device, Change::DeviceState(no, DeviceState::Online)]);
         drop(inner);
         self.tell(id);
     }
@@ -243,18 +247,22 @@ impl Catalogue {
         state: DeviceState,
         reason: Option<&str>,
     ) {
-        let mut changed = Vec::new();
+        let (mut changed, mut changes) = (Vec::new(), Vec::new());
         let mut inner = self.write();
         for (id, entry) in &mut inner.devices {
             if which(entry)
                 && !entry.device.removed
                 && (entry.state != state || entry.reason.as_deref() != reason)
             {
+                if entry.state != state {
+                    changes.push(Change::DeviceState(entry.device.no, state));
+                }
                 entry.state = state;
                 entry.reason = reason.map(str::to_owned);
                 changed.push(id.clone());
             }
         }
+        self.queue_changes(changes);
         drop(inner);
         for id in changed {
             self.tell(&id);
