@@ -1,4 +1,5 @@
 //! Intake to durable row, by readings in one commit.
+#![expect(clippy::expect_used, reason = "a measurement that cannot be set up has nothing to say")]
 
 use benches::{Walk, gateway};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -1,5 +1,8 @@
 //! How requests are read: JSON bodies, queries and ids, each refused in words that name the field.
 
+mod query;
+mod words;
+
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,11 +12,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use futures_util::StreamExt as _;
 use iot_core::domain::{IdError, Principal};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, step};
 use crate::state::App;
+
+pub(crate) use query::{Flag, Query, refuse};
+use words::Complaint;
 
 /// A body that does not arrive within this is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,39 +50,11 @@ impl<S: Send + Sync, T: FromStr<Err = IdError>> FromRequestParts<S> for Id<T> {
         let params = RawPathParams::from_request_parts(parts, state).await;
         let params =
             params.map_err(|e| Problem::new(Kind::BadRequest, format!("the path: {e}")))?;
-        let text = params.iter().next().map_or("", |(_, value)| value);
-        Ok(Self(text.parse()?))
-    }
-}
-
-/// The query, without parameters that nobody knows.
-#[derive(Debug)]
-pub(crate) struct Query<T>(pub(crate) T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
-        read.map(|axum::extract::Query(query)| Self(query)).map_err(|error| {
-            let why = error.body_text();
-            let why = why.trim_start_matches("Failed to deserialize query string: ");
-            Problem::new(Kind::BadRequest, format!("the query: {why}"))
+        let (name, text) = params.iter().next().unwrap_or_default();
+        text.parse().map(Self).map_err(|e: IdError| Problem {
+            detail: e.to_string(),
+            ..Problem::parameter(name, e.to_string())
         })
-    }
-}
-
-/// A parameter that is there or not: `raw=1`, `history=true`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Flag(pub(crate) bool);
-
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        match String::deserialize(d)?.as_str() {
-            "1" | "true" | "" => Ok(Self(true)),
-            "0" | "false" => Ok(Self(false)),
-            _ => Err(serde::de::Error::custom("must be 1 or 0")),
-        }
     }
 }
 
@@ -157,32 +134,25 @@ pub(crate) async fn discard(body: RawBody) {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // All of it first: what broke off is no JSON, whatever its beginning would have been taken for.
+    let broken = |why: &dyn std::fmt::Display| {
+        Problem::new(Kind::BadRequest, format!("the body is not JSON: {why}"))
+    };
+    let text = std::str::from_utf8(bytes).map_err(|e| broken(&e))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|e| broken(&e))?;
     // A list would be taken for an object's fields in their order, which nobody means.
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+    if text.trim_start().starts_with('[') {
         return Err(Problem::field(Kind::Invalid, "", "the body must be a JSON object"));
     }
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let pointer = pointer(error.path());
-        let error = error.into_inner();
-        match error.classify() {
-            serde_json::error::Category::Data => {
-                Problem::field(Kind::Invalid, &pointer, without_place(&error))
-            }
-            _ => Problem::new(Kind::BadRequest, format!("the body is not JSON: {error}")),
+    let mut json = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let mut at = pointer(error.path());
+        let Complaint { field, detail } = words::plain(&error.into_inner().to_string(), "field");
+        if let Some(field) = field.map(|name| step(&name)).filter(|step| !at.ends_with(step)) {
+            at.push_str(&field);
         }
-    })?;
-    json.end().map_err(|e| Problem::new(Kind::BadRequest, format!("the body is not JSON: {e}")))?;
-    Ok(read)
-}
-
-/// Line and column say nothing beside the pointer.
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(at) => text.split_at(at).0.to_owned(),
-        None => text,
-    }
+        Problem::field(Kind::Invalid, &at, detail)
+    })
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -190,8 +160,64 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .filter_map(|segment| match segment {
             Segment::Seq { index } => Some(format!("/{index}")),
-            Segment::Map { key } => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Map { key } => Some(step(key)),
             Segment::Enum { .. } | Segment::Unknown => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iot_core::gateway::{NewDevice, SensorEdit};
+
+    fn refused<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> Problem {
+        parse::<T>(body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn what_broke_off_is_no_json_whatever_came_before() {
+        let deep = "[".repeat(100_000);
+        for body in [deep.as_str(), "{\"device_id\":\"x\",\"device_id\":", "{\"device_id\":5", ""] {
+            let problem = refused::<NewDevice>(body);
+            assert_eq!(problem.kind, Kind::BadRequest, "{:.40}", body);
+            assert!(problem.detail.starts_with("the body is not JSON"), "{}", problem.detail);
+        }
+    }
+
+    #[test]
+    fn fields_are_named_and_rust_is_not() {
+        for (body, pointer, detail) in [
+            ("{}", "/device_id", "must be given"),
+            (r#"{"device_id":"x","device_id":"y"}"#, "/device_id", "is given twice"),
+            (r#"{"device_id":5}"#, "/device_id", "must be a text, not the number 5"),
+            (r#"{"device_id":"x","labels":{}}"#, "/labels", "must be a list, not an object"),
+            (r#"{"device_id":"x","labels":[1]}"#, "/labels/0", "must be a text, not the number 1"),
+            ("5", "", "must be an object, not the number 5"),
+        ] {
+            let problem = refused::<NewDevice>(body);
+            assert_eq!(problem.kind, Kind::Invalid, "{body}");
+            assert_eq!(problem.errors[0].pointer, pointer, "{body}");
+            assert_eq!(problem.errors[0].detail, detail, "{body}");
+        }
+        let unknown = refused::<NewDevice>(r#"{"device_id":"x","a/b":1}"#);
+        assert_eq!(unknown.errors[0].pointer, "/a~1b");
+        for (body, pointer, detail) in [
+            (
+                r#"{"precision":300}"#,
+                "/precision",
+                "must be a whole number from 0 to 255, not the number 300",
+            ),
+            (
+                r#"{"calibration":{"scale":"x"}}"#,
+                "/calibration/scale",
+                "must be a number, not the text \"x\"",
+            ),
+            (r#"{"calibration":7}"#, "/calibration", "must be an object, not the number 7"),
+        ] {
+            let problem = refused::<SensorEdit>(body);
+            assert_eq!(problem.errors[0].pointer, pointer, "{body}");
+            assert_eq!(problem.errors[0].detail, detail, "{body}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Page<T> {
 pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     match asked.unwrap_or(USUAL) {
         limit @ 1..=MOST => Ok(limit),
-        _ => Err(Problem::field(Kind::BadRequest, "/limit", "must lie between 1 and 1000")),
+        _ => Err(Problem::parameter("limit", "must lie between 1 and 1000")),
     }
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn after(key: &str) -> String {
 /// What a cursor stands after.
 pub(crate) fn key(cursor: Option<&str>) -> Result<Option<String>, Problem> {
     let Some(text) = cursor else { return Ok(None) };
-    let wrong = || Problem::field(Kind::BadRequest, "/cursor", "is not one that a list gave");
+    let wrong = || Problem::parameter("cursor", "is not one that a list gave");
     let digits = text.as_bytes();
     if digits.is_empty() || digits.len() > 400 || digits.len() % 2 == 1 {
         return Err(wrong());
@@ -47,7 +47,7 @@ pub(crate) fn key(cursor: Option<&str>) -> Result<Option<String>, Problem> {
 
 /// A cursor that stands after a number.
 pub(crate) fn number(cursor: Option<&str>) -> Result<Option<i64>, Problem> {
-    let wrong = |_| Problem::field(Kind::BadRequest, "/cursor", "is not one that a list gave");
+    let wrong = |_| Problem::parameter("cursor", "is not one that a list gave");
     key(cursor)?.map(|text| text.parse().map_err(wrong)).transpose()
 }
 

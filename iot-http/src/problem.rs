@@ -6,7 +6,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use iot_core::domain::{Denied, IdError};
+use iot_core::domain::Denied;
 use iot_core::gateway::EditError;
 use iot_core::pipeline::CommandError;
 use iot_core::port::{ConfigError, HistoryError, RegistryError};
@@ -116,12 +116,36 @@ impl Kind {
     }
 }
 
-/// One field that does not fit.
+/// One thing that does not fit: a field of the body, `{"pointer":"/name","detail":…}`, or a parameter
+/// of the query or the path, `{"pointer":"/limit","parameter":"limit","detail":…}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Field {
-    /// A JSON Pointer into the body; for a parameter of the query, `/` and its name.
+    /// A JSON Pointer into the body; for a parameter, `/` and its name.
     pub(crate) pointer: String,
+    /// The parameter's name; left out for a field of the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) parameter: Option<String>,
     pub(crate) detail: String,
+}
+
+impl Field {
+    /// A field of the body.
+    pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), parameter: None, detail: detail.into() }
+    }
+
+    /// In words.
+    fn said(&self) -> String {
+        match self.pointer.trim_start_matches('/') {
+            "" => self.detail.clone(),
+            name => format!("{name}: {}", self.detail),
+        }
+    }
+}
+
+/// A step of a JSON Pointer: `/` and the name.
+pub(crate) fn step(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 /// The answer "no".
@@ -139,15 +163,25 @@ impl Problem {
         Self { kind, detail: detail.into(), errors: Vec::new(), retry_after: None }
     }
 
-    /// A parameter of the query or a field of the body, by name.
+    /// A field of the body.
     pub(crate) fn field(kind: Kind, pointer: &str, detail: impl Into<String>) -> Self {
+        let field = Field::new(pointer, detail);
+        Self::new(kind, field.said()).with(vec![field])
+    }
+
+    /// A parameter of the query or the path. A name that nobody knows is cut.
+    pub(crate) fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        let name: String = name.chars().take(60).collect();
         let detail = detail.into();
-        let said = match pointer.trim_start_matches('/') {
-            "" => detail.clone(),
-            name => format!("{name}: {detail}"),
-        };
-        let field = Field { pointer: pointer.to_owned(), detail };
-        Self { errors: vec![field], ..Self::new(kind, said) }
+        let said = format!("{name}: {detail}");
+        let field = Field { pointer: step(&name), parameter: Some(name), detail };
+        Self::new(Kind::BadRequest, said).with(vec![field])
+    }
+
+    /// Names the fields.
+    pub(crate) fn with(mut self, errors: Vec<Field>) -> Self {
+        self.errors = errors;
+        self
     }
 
     pub(crate) fn not_found(what: &str, name: &impl ToString) -> Self {
@@ -204,16 +238,20 @@ impl From<Denied> for Problem {
     }
 }
 
-impl From<IdError> for Problem {
-    fn from(error: IdError) -> Self {
-        Self::new(Kind::BadRequest, error.to_string())
-    }
+/// What does not fit, as fields and in words.
+fn fields(errors: Vec<ConfigError>) -> (Vec<Field>, String) {
+    let fields: Vec<Field> = errors.into_iter().map(named).collect();
+    let said: Vec<String> = fields.iter().map(Field::said).collect();
+    (fields, said.join("; "))
 }
 
-fn fields(errors: Vec<ConfigError>, under: &str) -> Vec<Field> {
-    let field =
-        |e: ConfigError| Field { pointer: format!("{under}{}", e.pointer), detail: e.detail };
-    errors.into_iter().map(field).collect()
+/// A schema complains of the object that a field is missing from; who sent it wants to know the field.
+fn named(error: ConfigError) -> Field {
+    let missing = error.detail.strip_suffix(" is a required property");
+    match missing.and_then(|name| serde_json::from_str::<String>(name).ok()) {
+        Some(name) => Field::new(error.pointer + &step(&name), "must be given"),
+        None => Field::new(error.pointer, error.detail),
+    }
 }
 
 impl From<EditError> for Problem {
@@ -222,7 +260,8 @@ impl From<EditError> for Problem {
         match error {
             EditError::NotFound { .. } => Self::new(Kind::NotFound, detail),
             EditError::Invalid(errors) => {
-                Self { errors: fields(errors, ""), ..Self::new(Kind::Invalid, detail) }
+                let (fields, said) = fields(errors);
+                Self::new(Kind::Invalid, said).with(fields)
             }
             EditError::Conflict(_) => Self::new(Kind::Conflict, detail),
             EditError::ReadOnly(_) => Self::new(Kind::ReadOnly, detail),
@@ -238,15 +277,17 @@ impl From<CommandError> for Problem {
         match error {
             CommandError::UnknownDevice(_) => Self::new(Kind::NotFound, detail),
             CommandError::UnknownCommand { .. } => {
-                let field = Field { pointer: "/name".to_owned(), detail: detail.clone() };
-                Self { errors: vec![field], ..Self::new(Kind::NotFound, detail) }
+                let field = Field::new("/name", detail.clone());
+                Self::new(Kind::NotFound, detail).with(vec![field])
             }
             CommandError::Params(errors) => {
-                Self { errors: fields(errors, "/params"), ..Self::new(Kind::Invalid, detail) }
+                let (mut fields, said) = fields(errors);
+                fields.iter_mut().for_each(|field| field.pointer.insert_str(0, "/params"));
+                Self::new(Kind::Invalid, format!("the parameters do not fit: {said}")).with(fields)
             }
             CommandError::Timeout => {
-                let field = Field { pointer: "/timeout_ms".to_owned(), detail: detail.clone() };
-                Self { errors: vec![field], ..Self::new(Kind::Invalid, detail) }
+                let field = Field::new("/timeout_ms", detail.clone());
+                Self::new(Kind::Invalid, detail).with(vec![field])
             }
             CommandError::Busy => Self::new(Kind::Unavailable, detail).retry(1),
             CommandError::Conflict(_) => Self::new(Kind::Conflict, detail),
@@ -291,11 +332,36 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_field_is_named() {
-        let problem = Problem::field(Kind::BadRequest, "/points", "must lie between 1 and 10000");
-        let json = problem.json();
-        assert_eq!(json["errors"][0]["pointer"], "/points");
+    fn a_wrong_field_or_parameter_is_named() {
+        let json = Problem::parameter("points", "must lie between 1 and 10000").json();
+        let parameter = json!({
+            "pointer": "/points",
+            "parameter": "points",
+            "detail": "must lie between 1 and 10000",
+        });
+        assert_eq!(json["errors"], json!([parameter]));
         assert_eq!(json["detail"], "points: must lie between 1 and 10000");
         assert_eq!(json["type"], "urn:iot:problem:bad-request");
+        let json = Problem::field(Kind::Invalid, "/a/b", "must be given").json();
+        assert_eq!(json["errors"], json!([{ "pointer": "/a/b", "detail": "must be given" }]));
+    }
+
+    #[test]
+    fn a_missing_parameter_of_a_command_is_named_and_nothing_is_called_configuration() {
+        let errors = vec![
+            ConfigError::at("", "\"interval/ms\" is a required property"),
+            ConfigError::at("", "Additional properties are not allowed"),
+            ConfigError::at("/level", "5 is more than 4"),
+        ];
+        let problem = Problem::from(CommandError::Params(errors));
+        let pointers: Vec<&str> = problem.errors.iter().map(|f| f.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/params/interval~1ms", "/params", "/params/level"]);
+        assert_eq!(
+            problem.detail,
+            "the parameters do not fit: interval~1ms: must be given; \
+             Additional properties are not allowed; level: 5 is more than 4"
+        );
+        let edit = Problem::from(EditError::Invalid(vec![ConfigError::at("", "no")]));
+        assert_eq!(edit.detail, "no");
     }
 }

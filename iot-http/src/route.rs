@@ -3,6 +3,7 @@
 
 use axum::handler::Handler;
 use axum::http::Method;
+use axum::middleware::from_fn;
 use axum::routing::{self, MethodRouter};
 use iot_core::domain::Action;
 
@@ -10,6 +11,7 @@ use crate::api::v1::{
     audit, commands, data, devices, diagnostics, instances, plugins, sensors, session, settings,
     tokens,
 };
+use crate::extract::refuse;
 use crate::state::App;
 use crate::{health, metrics, ws};
 
@@ -52,7 +54,21 @@ pub(crate) struct Route {
     pub(crate) handler: MethodRouter<App>,
 }
 
+/// A route that takes no query.
 fn route<H, T>(method: Method, path: &'static str, needs: Needs, handler: H) -> Route
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    let mut route = queried(method, path, needs, handler);
+    if path.starts_with("/api/") {
+        route.handler = route.handler.route_layer(from_fn(refuse));
+    }
+    route
+}
+
+/// A route whose handler reads the query.
+fn queried<H, T>(method: Method, path: &'static str, needs: Needs, handler: H) -> Route
 where
     H: Handler<T, App>,
     T: 'static,
@@ -81,33 +97,39 @@ pub(crate) fn table() -> Vec<Route> {
         route(POST, "/api/v1/session", Itself, session::start),
         route(DELETE, "/api/v1/session", Itself, session::end),
         route(GET, "/api/v1/ws", Itself, ws::open),
-        route(GET, "/api/v1/devices", OnList(Read), devices::list),
+        queried(GET, "/api/v1/devices", OnList(Read), devices::list),
         route(POST, "/api/v1/devices", OnGateway(Edit), devices::create),
         route(GET, "/api/v1/devices/{device_id}", OnDevice(Read), devices::show),
         route(PATCH, "/api/v1/devices/{device_id}", OnDevice(Edit), devices::edit),
-        route(DELETE, "/api/v1/devices/{device_id}", OnDevice(Edit), devices::remove),
+        queried(DELETE, "/api/v1/devices/{device_id}", OnDevice(Edit), devices::remove),
         route(POST, "/api/v1/devices/{device_id}/move", OnGateway(Edit), devices::relocate),
-        route(POST, "/api/v1/devices/{device_id}/commands", OnDevice(Command), commands::send),
-        route(GET, "/api/v1/sensors", OnList(Read), sensors::list),
+        queried(POST, "/api/v1/devices/{device_id}/commands", OnDevice(Command), commands::send),
+        queried(GET, "/api/v1/sensors", OnList(Read), sensors::list),
         route(GET, "/api/v1/sensors/{sensor_id}", OnSensor(Read), sensors::show),
         route(PATCH, "/api/v1/sensors/{sensor_id}", OnSensor(Edit), sensors::edit),
-        route(GET, "/api/v1/sensors/{sensor_id}/data", OnSensor(Read), data::one),
-        route(DELETE, "/api/v1/sensors/{sensor_id}/data", OnSensor(Edit), sensors::remove_readings),
-        route(GET, "/api/v1/sensors/{sensor_id}/latest", OnSensor(Read), sensors::latest),
-        route(GET, "/api/v1/data", OnList(Read), data::many),
-        route(GET, "/api/v1/commands", OnList(Read), commands::list),
+        queried(GET, "/api/v1/sensors/{sensor_id}/data", OnSensor(Read), data::one),
+        queried(
+            DELETE,
+            "/api/v1/sensors/{sensor_id}/data",
+            OnSensor(Edit),
+            sensors::remove_readings,
+        ),
+        queried(GET, "/api/v1/sensors/{sensor_id}/latest", OnSensor(Read), sensors::latest),
+        queried(GET, "/api/v1/data", OnList(Read), data::many),
+        queried(GET, "/api/v1/commands", OnList(Read), commands::list),
         route(GET, "/api/v1/commands/{command_id}", OnList(Read), commands::show),
-        route(GET, "/api/v1/plugins", OnGateway(Read), plugins::list),
+        queried(GET, "/api/v1/plugins", OnGateway(Read), plugins::list),
         route(GET, "/api/v1/plugins/{kind}", OnGateway(Read), plugins::show),
-        route(GET, "/api/v1/instances", OnGateway(Read), instances::list),
+        queried(GET, "/api/v1/instances", OnGateway(Read), instances::list),
         route(GET, "/api/v1/instances/{name}", OnGateway(Read), instances::show),
         route(GET, "/api/v1/settings", OnGateway(Read), settings::show),
         route(PATCH, "/api/v1/settings", OnGateway(Administer), settings::edit),
-        route(GET, "/api/v1/tokens", OnGateway(Administer), tokens::list),
+        queried(GET, "/api/v1/tokens", OnGateway(Administer), tokens::list),
         route(POST, "/api/v1/tokens", OnGateway(Administer), tokens::create),
         route(POST, "/api/v1/tokens/link", OnGateway(Administer), tokens::link),
+        route(GET, "/api/v1/tokens/{token_id}", OnGateway(Administer), tokens::show),
         route(DELETE, "/api/v1/tokens/{token_id}", OnGateway(Administer), tokens::revoke),
-        route(GET, "/api/v1/audit", OnGateway(Administer), audit::list),
+        queried(GET, "/api/v1/audit", OnGateway(Administer), audit::list),
         route(GET, "/api/v1/diagnostics", OnGateway(Read), diagnostics::show),
     ]
 }

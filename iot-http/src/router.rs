@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::Method;
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use iot_core::port::LayerError;
@@ -16,6 +16,9 @@ use crate::layer::error;
 use crate::problem::{Kind, Problem};
 use crate::route;
 use crate::state::App;
+
+/// More than axum says of a refusal.
+const LONGEST_REFUSAL: usize = 4_096;
 
 /// Builds the router; an integrator's own routes stand beside ours, without our sign-in.
 pub(crate) fn build(app: &App, own: Option<Router>) -> Result<Router, LayerError> {
@@ -60,7 +63,9 @@ async fn elsewhere(State(app): State<App>, request: Request) -> Response {
         return Problem::new(Kind::NotFound, format!("there is no {path}")).into_response();
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return no_method(request).await.into_response();
+        let mut answer = no_method(request).await.into_response();
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+        return answer;
     }
     app.page.serve(path, request.headers())
 }
@@ -70,13 +75,22 @@ async fn plain_refusals(answer: Response) -> Response {
     let status = answer.status();
     let is_plain = answer
         .headers()
-        .get(axum::http::header::CONTENT_TYPE)
+        .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     if !status.is_client_error() || !is_plain || answer.extensions().get::<Kind>().is_some() {
         return answer;
     }
     let kind = Kind::ALL.into_iter().find(|kind| kind.status() == status);
     let Some(kind) = kind else { return answer };
-    Problem::new(kind, status.canonical_reason().unwrap_or("the request cannot be served"))
-        .into_response()
+    let text = axum::body::to_bytes(answer.into_body(), LONGEST_REFUSAL).await.unwrap_or_default();
+    let text = std::str::from_utf8(&text).unwrap_or("");
+    // What it says of a path whose escapes are no text.
+    let named = text.split_once("Invalid UTF-8 in `").and_then(|(_, rest)| rest.split_once('`'));
+    match named {
+        Some((name, _)) => Problem::parameter(name, "is not UTF-8"),
+        None => {
+            Problem::new(kind, status.canonical_reason().unwrap_or("the request cannot be served"))
+        }
+    }
+    .into_response()
 }

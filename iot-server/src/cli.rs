@@ -10,10 +10,11 @@ use crate::config::{Listen, address};
 
 /// An IoT gateway: collects readings, keeps them, shows them and passes them on.
 ///
-/// Without a command it runs the gateway.
+/// Without a command it runs the gateway, as `run` does. Each start prints links by which a browser
+/// signs in.
 #[derive(Debug, Parser)]
 #[command(name = "iot-server", version = crate::BUILD_ID, args_conflicts_with_subcommands = true)]
-#[command(disable_help_subcommand = true, infer_long_args = false)]
+#[command(disable_help_subcommand = true, infer_long_args = false, after_help = NOTES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -21,39 +22,52 @@ pub(crate) struct Cli {
     pub(crate) run: RunArgs,
 }
 
+/// What concerns more than one command.
+const NOTES: &str = "\
+Configuration: defaults, then settings changed over the API, then the file of --config, then variables
+(IOT_HTTP__LISTEN is listen in [http]), then flags; a later one decides.
+
+The commands token, device and plugin speak to the server that runs on the data folder; where none
+runs, they open the folder themselves.";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the gateway until it is told to stop (SIGTERM, Ctrl-C)
     Run(RunArgs),
-    /// Check the configuration, touching nothing; ends with 0, or 2 and what is wrong
+    /// Check the configuration that these flags of `run` make, and start nothing; exit code 2, and
+    /// what is wrong, where it is not right
     CheckConfig(RunArgs),
-    /// Print configuration
+    /// Print a commented configuration file to begin with
     Config(ConfigArgs),
     /// Make, list and revoke API tokens; print a sign-in link
     Token(TokenArgs),
     /// List, show, rename and remove devices
     Device(DeviceArgs),
-    /// List the kinds of plugins
+    /// List the kinds of plugins that this gateway has
     Plugin(PluginArgs),
 }
 
 /// Flags of the gateway.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct RunArgs {
-    /// The configuration file (variable IOT_CONFIG); none is read where none is named
+    /// The configuration file, in TOML (variable IOT_CONFIG) [default: none, every key has a default]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The folder that holds everything the gateway keeps (variable IOT_DATA) [default: ./data]
+    /// The folder that holds everything the gateway keeps, made where it is missing (variable
+    /// IOT_DATA) [default: ./data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// The folder of plugins; a missing one is no error (variable IOT_PLUGINS) [default: ./plugins]
+    /// The folder where you put plugins; it may be missing (variable IOT_PLUGINS) [default: ./plugins]
     #[arg(long, value_name = "DIR")]
     pub(crate) plugins: Option<PathBuf>,
-    /// Where to listen for HTTP, instead of [http] listen; repeat it for more than one address
+    /// Where the page and the API are served, as 127.0.0.1:8080 or, to all of the network,
+    /// 0.0.0.0:8080; repeat it for more than one address [default: the configuration's http.listen,
+    /// else 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = address, value_delimiter = ',')]
     pub(crate) http: Vec<SocketAddr>,
-    /// Where the embedded broker listens, instead of [mqtt] listen; "off" for no broker
+    /// Where the embedded MQTT broker listens, as 127.0.0.1:1883, or "off" for no broker [default:
+    /// the configuration's mqtt.listen, else 127.0.0.1:1883]
     #[arg(long, value_name = "ADDR|off")]
     pub(crate) mqtt: Option<Listen>,
 }
@@ -61,7 +75,7 @@ pub(crate) struct RunArgs {
 /// Which configuration to print.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
-    /// Print a commented file with every key and its default
+    /// Print every key with its default and what it is for; save it as the file for --config
     #[arg(long, required = true)]
     pub(crate) default: bool,
 }
@@ -70,13 +84,14 @@ pub(crate) struct ConfigArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Whose {
     /// The gateway's data folder (variable IOT_DATA) [default: ./data]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, display_order = 100)]
     pub(crate) data: Option<PathBuf>,
-    /// The gateway's configuration file, read where no server runs (variable IOT_CONFIG)
-    #[arg(long, value_name = "FILE", global = true)]
+    /// The configuration file that the gateway is run with, needed only while it does not run
+    /// (variable IOT_CONFIG)
+    #[arg(long, value_name = "FILE", global = true, display_order = 101)]
     pub(crate) config: Option<PathBuf>,
-    /// Print the API's answer as JSON
-    #[arg(long, global = true)]
+    /// Print the API's answer as JSON, for scripts
+    #[arg(long, global = true, display_order = 102)]
     pub(crate) json: bool,
 }
 
@@ -92,25 +107,26 @@ pub(crate) struct TokenArgs {
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Make an API token and print its secret, which is shown this once
+    /// Make a token for a program and print its secret, which is shown this once; it is sent as
+    /// `Authorization: Bearer SECRET`
     Create {
-        /// A name for it, unique among API tokens
+        /// A name to know it by, as grafana; no other API token may bear it
         name: String,
-        /// What it may do at most: each role includes the one before it
+        /// What it may do
         #[arg(long, value_enum)]
         role: RoleArg,
-        /// How long it is good for, as 12h, 30d or 52w; without it until it is revoked
+        /// How long it is good for, as 90m, 12h, 30d or 52w [default: until it is revoked]
         #[arg(long, value_name = "TIME", value_parser = lifetime)]
         expires: Option<u64>,
     },
-    /// List tokens and sessions; never their secrets
+    /// List API tokens, sign-in links and sessions of browsers; never their secrets
     List,
-    /// Revoke a token by its name or the id that `token list` shows
+    /// Revoke a token, so that it opens nothing from now on
     Revoke {
-        /// The token's name or id
+        /// An API token's name, or the id of any that `token list` shows
         token: String,
     },
-    /// Print a sign-in link for a browser, good for 15 minutes and one use
+    /// Print a link that signs a browser in as an admin, good for 15 minutes and one use
     Link,
 }
 
@@ -130,19 +146,19 @@ pub(crate) enum DeviceCommand {
     List,
     /// Show one device with its sensors and their latest values
     Show {
-        /// Its device_id
+        /// Its device_id, as `device list` shows it
         device: String,
     },
-    /// Give a device another name for people; its device_id stays
+    /// Give a device another name for people to read; its device_id stays
     Rename {
-        /// Its device_id
+        /// Its device_id, as `device list` shows it
         device: String,
-        /// The new name
+        /// The new name, in quotes where it has spaces
         name: String,
     },
     /// Remove a device; its readings stay unless --history is given
     Remove {
-        /// Its device_id
+        /// Its device_id, as `device list` shows it
         device: String,
         /// Remove its readings too, for good
         #[arg(long)]
@@ -162,18 +178,18 @@ pub(crate) struct PluginArgs {
 /// What to do with plugins.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// List the kinds of plugins, from which instances are made
+    /// List the kinds of plugins, of which instances are made (kind = "…" in [[instance]])
     List,
 }
 
 /// A token's role.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum RoleArg {
-    /// Reads
+    /// Reads devices and readings
     Viewer,
-    /// Reads and sends commands
+    /// Reads, and sends commands to devices
     Operator,
-    /// Everything
+    /// Everything: devices, plugins, settings and tokens too
     Admin,
 }
 

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use iot_core::domain::{Principal, Role, Scope, TokenKind, TokenRecord, TokenSecret};
@@ -16,6 +17,8 @@ const NAME: &str = "admin";
 const FILE: &str = "admin-token";
 /// Rows of the audit looked at in one read.
 const PAGE: usize = 1_000;
+/// A gateway with a device of this age is not new. The audit remembers for 90 days.
+const NEW: Duration = Duration::from_secs(60 * 24 * 3600);
 
 /// A layer that serves, and before it does so makes the API token `admin` once, when the gateway is
 /// new, and puts it into a file that only the gateway's user can read. A token that was revoked is
@@ -40,7 +43,10 @@ impl<L> WithAdminToken<L> {
 async fn make(file: &Path, gateway: &Handle) -> anyhow::Result<()> {
     let admin = gateway.tokens().into_iter().find(is_admin);
     match fs::metadata(file) {
-        Ok(file) if file.len() > 0 => return Ok(()),
+        Ok(found) if found.len() > 0 => {
+            say_if_dead(file, gateway);
+            return Ok(());
+        }
         Ok(_) => {
             if let Some(lost) = admin {
                 gateway.revoke(&Principal::local(), &lost.hash).await?;
@@ -72,12 +78,48 @@ async fn make(file: &Path, gateway: &Handle) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One line where the file's token opens nothing any more, for its holder would only see 401.
+fn say_if_dead(file: &Path, gateway: &Handle) {
+    let named = file.display();
+    match secret_in(file) {
+        Ok(secret) if gateway.tokens().iter().any(|token| token.hash == secret.hash()) => {}
+        Ok(_) => tracing::warn!(
+            "the token in {named} was revoked and opens nothing: remove the file, and make another \
+             token with `iot-server token create NAME --role admin`"
+        ),
+        Err(error) => tracing::warn!("{named} cannot be read: {error}"),
+    }
+}
+
+fn secret_in(file: &Path) -> io::Result<TokenSecret> {
+    Ok(TokenSecret::given(String::from_utf8_lossy(&fs::read(file)?).trim()))
+}
+
+/// Removes the file `admin-token` where it holds the secret of the token of this id (the first
+/// digits of its hash). Gives the file that was removed.
+pub(crate) fn remove_file_of(data: &Path, id: &str) -> io::Result<Option<PathBuf>> {
+    let file = data.join(FILE);
+    match secret_in(&file) {
+        Ok(secret) if secret.hash().0.starts_with(id) => {
+            fs::remove_file(&file)?;
+            Ok(Some(file))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(None),
+    }
+}
+
 fn is_admin(token: &TokenRecord) -> bool {
     token.kind == TokenKind::Api && token.name == NAME
 }
 
-/// Whether the token was ever made: the audit knows it after it was revoked.
+/// Whether the token was ever made: the audit knows it after it was revoked. A gateway whose audit
+/// may have forgotten it knows a device that is older than a first start.
 async fn was_made(gateway: &Handle) -> anyhow::Result<bool> {
+    let now = gateway.clock().wall;
+    if gateway.devices().iter().any(|view| now.since(view.device.first_seen) > NEW) {
+        return Ok(true);
+    }
     let target = format!("token:{}:{NAME}", TokenKind::Api.word());
     let mut after = None;
     loop {

@@ -35,6 +35,7 @@ pub(crate) struct Api {
     sender: SendRequest<Full<Bytes>>,
     connection: tokio::task::JoinHandle<()>,
     own: Option<InProcess>,
+    data: PathBuf,
 }
 
 impl Api {
@@ -61,7 +62,7 @@ impl Api {
             // An error here is seen by the request that it breaks.
             let _ended = connection.await;
         });
-        Ok(Self { sender, connection, own })
+        Ok(Self { sender, connection, own, data: place.data })
     }
 
     /// Sends a request and gives the answer's body; an answer that says no is an error in its words.
@@ -123,14 +124,14 @@ impl Api {
         }
     }
 
-    /// Whether a server runs, rather than this process's own gateway.
-    pub(crate) fn is_served(&self) -> bool {
-        self.own.is_none()
+    /// Where no server runs: the addresses on which one would listen by this command's configuration.
+    pub(crate) fn would_listen(&self) -> Option<&[std::net::SocketAddr]> {
+        self.own.as_ref().map(InProcess::addresses)
     }
 
-    /// Where the server will listen that does not run yet.
-    pub(crate) fn addresses(&self) -> &[std::net::SocketAddr] {
-        self.own.as_ref().map_or(&[], InProcess::addresses)
+    /// The gateway's data folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Lets go of the gateway; stops one that this process opened.

@@ -33,7 +33,7 @@ impl InProcess {
         Ok(Self { running, addresses: loaded.config.http.listen })
     }
 
-    /// Where the gateway will listen once it runs.
+    /// Where the gateway would listen by the configuration that this command was given.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }

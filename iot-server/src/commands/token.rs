@@ -1,5 +1,7 @@
 //! `token …`: credentials of programs, and sign-in links of people.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -7,6 +9,7 @@ use hyper::Method;
 use iot_core::domain::{Role, TokenSecret};
 use serde_json::{Value as Json, json};
 
+use super::access;
 use super::answer::{cell, table, time};
 use super::client::Api;
 use crate::cli::{TokenArgs, TokenCommand};
@@ -56,13 +59,32 @@ async fn token(api: &mut Api, command: TokenCommand, as_json: bool) -> anyhow::R
         TokenCommand::Revoke { token } => {
             let id = find(&api.list(TOKENS).await?, &token)?;
             api.call(Method::DELETE, &format!("{TOKENS}/{id}"), None).await?;
+            let removed = access::remove_file_of(api.data(), &id).with_context(|| {
+                format!("{token} is revoked, but the file with its secret stays")
+            })?;
             if !as_json {
                 say::out(format_args!("{token} is revoked"));
+                if let Some(file) = removed {
+                    say::out(format_args!("{}, which held its secret, is removed", file.display()));
+                }
             }
         }
         TokenCommand::Link => {
-            let made = api.call(Method::POST, TOKENS, Some(&json!({ "kind": "link" }))).await?;
-            if as_json { say::out(made) } else { print_link(api, &made)? }
+            let mut made = api.call(Method::POST, TOKENS, Some(&json!({ "kind": "link" }))).await?;
+            if let Some(addresses) = api.would_listen() {
+                let secret = made["token"].as_str().context("the answer holds no link")?;
+                let links = iot_http::links(addresses, &TokenSecret::given(secret));
+                made["links"] = json!(links);
+                say::err(must_run(api.data(), addresses));
+            }
+            if as_json {
+                say::out(made);
+                return Ok(());
+            }
+            let links = made["links"].as_array().context("the answer holds no link")?;
+            for link in links.iter().filter_map(Json::as_str) {
+                say::out(link);
+            }
         }
     }
     Ok(())
@@ -84,21 +106,15 @@ fn find(tokens: &[Json], wanted: &str) -> anyhow::Result<String> {
     }
 }
 
-fn print_link(api: &Api, made: &Json) -> anyhow::Result<()> {
-    let links: Vec<&str> =
-        made["links"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
-    if api.is_served() && !links.is_empty() {
-        for link in links {
-            say::out(link);
-        }
-        return Ok(());
-    }
-    let secret = made["token"].as_str().context("the answer holds no link")?;
-    for link in iot_http::links(api.addresses(), &TokenSecret::given(secret)) {
-        say::out(link);
-    }
-    say::err("no server runs: the link opens once it is started, within 15 minutes");
-    Ok(())
+/// What a link needs that was made where no server runs.
+fn must_run(data: &Path, addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    format!(
+        "no server runs on {}: the gateway must be running at {} (http.listen of --config, \
+         IOT_HTTP__LISTEN, or the default) when the link is opened, within 15 minutes",
+        data.display(),
+        addresses.join(" and ")
+    )
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use iot_testkit::servers::http::Request;
 use iot_testkit::servers::{IotServer, TestFolder};
 use iot_testkit::wait::until_blocking;
 
-use crate::command::run;
+use crate::command::{run, run_with};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -73,6 +73,22 @@ fn the_same_commands_work_where_no_server_runs() {
     let secret = secret.printed().to_owned();
     let link = run(server.folder(), &["token", "link", "--data", "data"]);
     let link = link.printed().split_once("#token=").unwrap().1.to_owned();
+    std::fs::write(server.folder().join("other.toml"), "[http]\nlisten = ['127.0.0.1:18120']\n")
+        .unwrap();
+    for (flags, variables, at) in [
+        (&[][..], &[][..], "127.0.0.1:8080"),
+        (&["--config", "other.toml"], &[], "127.0.0.1:18120"),
+        (&["--config", "other.toml"], &[("IOT_HTTP__LISTEN", "[::1]:18121")], "[::1]:18121"),
+    ] {
+        let args = [&["token", "link", "--data", "data"][..], flags].concat();
+        let said = run_with(server.folder(), &args, variables);
+        assert!(said.printed().starts_with(&format!("http://{at}/#token=")), "{said:?}");
+        let sentences: Vec<&str> = said.err.lines().filter(|l| !l.starts_with('{')).collect();
+        assert!(
+            sentences.len() == 1 && sentences[0].contains(&format!("must be running at {at}")),
+            "{said:?}"
+        );
+    }
     assert!(run(server.folder(), &["device", "list", "--data", "data"]).printed().contains("host"));
 
     server.restart().unwrap();

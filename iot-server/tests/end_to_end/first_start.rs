@@ -204,12 +204,30 @@ fn the_admin_token_is_private_works_and_is_not_made_again() {
     };
     assert_eq!(ask(&server), 200);
 
-    let revoke = ["token", "revoke", "admin", "--data", "data"];
-    assert_eq!(crate::command::run(server.folder(), &revoke).printed(), "admin is revoked");
+    let cli = |server: &IotServer, args: &[&str]| {
+        crate::command::run(server.folder(), &[args, &["--data", "data"]].concat())
+    };
+    cli(&server, &["token", "create", "ci", "--role", "viewer"]).printed();
+    assert_eq!(cli(&server, &["token", "revoke", "ci"]).printed(), "ci is revoked");
+    assert!(file.exists(), "another token's end is none of the file's");
+    let dead = "was revoked and opens nothing";
+    server.restart().unwrap();
+    assert!(!server.stderr().contains(dead), "{}", server.stderr());
+
+    let revoked = cli(&server, &["token", "revoke", "admin"]);
+    assert!(revoked.printed().starts_with("admin is revoked\n"), "{revoked:?}");
     assert_eq!(ask(&server), 401);
-    std::fs::remove_file(&file).unwrap();
+    assert!(!file.exists(), "{revoked:?}");
     server.restart().unwrap();
     assert!(!file.exists(), "a revoked token is not made again");
+
+    // As when it was revoked over the API, which leaves the file alone.
+    std::fs::write(&file, format!("{token}\n")).unwrap();
+    server.restart().unwrap();
+    let log = server.stderr();
+    let said: Vec<&str> = log.lines().filter(|line| line.contains(dead)).collect();
+    assert_eq!(said.len(), 1, "{log}");
+    assert!(said[0].contains("token create NAME --role admin"), "{log}");
 }
 
 #[test]

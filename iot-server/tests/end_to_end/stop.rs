@@ -120,6 +120,34 @@ fn a_reload_takes_what_can_change_and_says_what_cannot() {
 }
 
 #[test]
+fn a_reload_compares_with_what_runs_and_not_with_the_file_read_last() {
+    // The flag --http stands over [http] listen, so this takes another key.
+    let runs = "[time]\ntrust = \"always\"\n[gateway]\nname = \"a\"\n";
+    let server = IotServer::builder(crate::SERVER).config(runs).start().unwrap();
+    let warned = || server.stderr().matches("only from the next start").count();
+    let read = |times: usize| {
+        until_blocking("the file is read", PATIENCE, || {
+            match server.stderr().matches("was read again").count() {
+                count if count == times => Ok(()),
+                count => Err(count),
+            }
+        });
+    };
+    reload(&server, "[http]\nlisten = [\"127.0.0.1:1\"]\n[gateway]\nname = \"a\"\n");
+    read(1);
+    assert!(log(&server, "only from the next start").contains("time.trust"));
+    assert_eq!(warned(), 1, "what a flag decides does not change: {}", server.stderr());
+    reload(&server, runs);
+    read(2);
+    assert_eq!(warned(), 1, "this is what runs: {}", server.stderr());
+    assert!(!server.stderr().contains("a setting was taken"), "{}", server.stderr());
+    reload(&server, "[gateway]\nname = \"a\"\n[storage]\ndisk_cap = \"1GiB\"\n");
+    read(3);
+    assert_eq!(warned(), 3, "{}", server.stderr());
+    assert!(log(&server, "storage.disk_cap").contains("only from the next start"));
+}
+
+#[test]
 fn the_log_follows_its_level_at_once() {
     let server = IotServer::builder(crate::SERVER).config("").start().unwrap();
     let token = server.admin_token().unwrap();

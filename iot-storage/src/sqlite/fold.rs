@@ -262,14 +262,14 @@ mod tests {
         fold
     }
 
-    /// All pages, as the history makes them; `most` bounds what a part may hold.
-    fn pages(
+    /// All buckets, page by page as the history makes them; `most` bounds what a part may hold.
+    fn all(
         log: &[(i64, Option<i32>)],
         grid: &Grid,
         range: (i64, i64),
         limit: usize,
         most: usize,
-    ) -> Vec<BucketPage> {
+    ) -> Vec<Bucket> {
         let (mut all, mut from) = (Vec::new(), range.0);
         loop {
             let mut parts = Parts::with(from, range.1, limit);
@@ -288,7 +288,7 @@ mod tests {
             }
             let page = parts.page();
             let next = page.next;
-            all.push(page);
+            all.extend(page.buckets);
             match next {
                 Some(next) => from = next.0.as_micros().max(from),
                 None => return all,
@@ -315,8 +315,8 @@ mod tests {
                 log.insert(0, (ahead, Some(7)));
             }
             let grid = Grid::Width(width);
-            let whole = pages(&log, &grid, (from, to), limit, usize::MAX);
-            prop_assert_eq!(pages(&log, &grid, (from, to), limit, most), whole);
+            let whole = all(&log, &grid, (from, to), limit, usize::MAX);
+            prop_assert_eq!(all(&log, &grid, (from, to), limit, most), whole);
         }
     }
 }

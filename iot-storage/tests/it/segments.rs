@@ -104,6 +104,26 @@ async fn latest_values_are_there_after_a_start() {
     }
 }
 
+#[tokio::test]
+async fn one_reading_far_ahead_makes_buckets_no_different() {
+    const FAR: i64 = 3_600_000_000;
+    let w = World::with(Limits { readings: 60_000, bytes: 16 << 20 }).await;
+    w.put(vec![w.reading(0, FAR, 1.0)]).await;
+    for n in 0..11 {
+        w.put((0..20_000).map(|i| w.reading(0, (n * 20_000 + i) * 1_000, 0.5)).collect()).await;
+    }
+    let what = Buckets { range: TimeRange::ALL, grid: Grid::Width(3_600_000_000) };
+    let begin = std::time::Instant::now();
+    let page = w.store.history.buckets(w.sensors[0].no, &what, None).await.unwrap();
+    assert!(begin.elapsed() < std::time::Duration::from_secs(60), "{:?}", begin.elapsed());
+    assert_eq!(page.next, None);
+    let count: u64 = page.buckets.iter().map(|bucket| bucket.count).sum();
+    let sum: f64 = page.buckets.iter().map(|bucket| bucket.sum).sum();
+    assert_eq!((count, sum), (220_001, 110_001.0));
+    let starts: std::collections::BTreeSet<_> = page.buckets.iter().map(|b| b.start).collect();
+    assert_eq!(starts.len(), page.buckets.len());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 24,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use iot_core::domain::{BootId, DeviceNo, Quality, Reading, TimeQuality, TimeRange};
+use iot_core::domain::{BootId, DeviceNo, DeviceState, Quality, Reading, TimeQuality, TimeRange};
 use iot_core::port::{Change, Commit};
 
 use crate::world::{World, at, device};
@@ -62,18 +62,26 @@ async fn the_views_have_the_columns_that_were_promised() {
 }
 
 #[tokio::test]
-async fn devices_are_online_when_they_were_just_heard() {
+async fn devices_have_the_state_they_were_last_said_to_have_and_start_offline() {
     let w = World::new().await;
-    let state = || w.shell("SELECT device_id, state FROM devices ORDER BY 1");
-    assert_eq!(state(), "attic|offline\ncellar|offline");
-    let now = w.shell("SELECT strftime('%s', 'now') * 1000000").parse().unwrap();
-    let seen = vec![(DeviceNo(2), iot_core::domain::Timestamp::from_micros(now))];
+    let sql = "SELECT device_id, state FROM devices ORDER BY 1";
+    assert_eq!(w.shell(sql), "attic|offline\ncellar|offline");
+    let say = |no, state| vec![Change::DeviceState(DeviceNo(no), state)];
+    w.commit(Vec::new(), say(2, DeviceState::Online)).await.unwrap();
+    w.commit(Vec::new(), say(1, DeviceState::Fault)).await.unwrap();
+    assert_eq!(w.shell(sql), "attic|fault\ncellar|online");
+    // When it was heard is no word on its state, and neither is a change of what it is.
+    let seen = vec![(DeviceNo(1), at(5))];
     let first = w.store.log.end().await.unwrap().plus(1);
     w.store.log.commit(&Commit { first, seen, ..Commit::default() }).await.unwrap();
-    assert_eq!(state(), "attic|offline\ncellar|online");
+    let change = Change::PutDevice(Arc::new(device(2, "cellar")));
+    w.commit(Vec::new(), vec![change]).await.unwrap();
+    assert_eq!(w.shell(sql), "attic|fault\ncellar|online");
+    let w = w.again(Default::default()).await;
+    assert_eq!(w.shell(sql), "attic|offline\ncellar|offline");
     let removed = iot_core::domain::Device { removed: true, ..device(1, "attic") };
     w.commit(Vec::new(), vec![Change::PutDevice(Arc::new(removed))]).await.unwrap();
-    assert_eq!(state(), "cellar|online");
+    assert_eq!(w.shell(sql), "cellar|offline");
 }
 
 #[tokio::test]

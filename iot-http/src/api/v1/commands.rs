@@ -66,7 +66,8 @@ pub(crate) async fn send(
         }
     }
     let place = HeaderValue::from_str(&format!("/api/v1/commands/{}", record.id));
-    let mut answer = (status, Json(record)).into_response();
+    let mut answer = (status, Json(&record)).into_response();
+    etag::put(&mut answer, &etag::of(&record));
     if let Ok(place) = place {
         answer.headers_mut().insert(header::LOCATION, place);
     }
@@ -109,7 +110,7 @@ pub(crate) async fn list(
         (None, Scope::All) => {}
         (None, Scope::Devices(_)) => {
             let detail = "must be given: your token reaches some devices alone";
-            return Err(Problem::field(Kind::BadRequest, "/device", detail));
+            return Err(Problem::parameter("device", detail));
         }
     }
     let page = app.gateway.registry().commands(which.device.as_ref(), after, limit).await?;

@@ -132,12 +132,12 @@ pub(crate) async fn one(
 
 fn raw_limit(query: &One) -> Result<usize, Problem> {
     if !query.raw.0 && (query.limit.is_some() || query.cursor.is_some()) {
-        let pointer = if query.limit.is_some() { "/limit" } else { "/cursor" };
-        return Err(Problem::field(Kind::BadRequest, pointer, "goes with `raw=1` alone"));
+        let name = if query.limit.is_some() { "limit" } else { "cursor" };
+        return Err(Problem::parameter(name, "goes with `raw=1` alone"));
     }
     match query.limit.unwrap_or(MOST_RAW) {
         limit @ 1..=MOST_RAW => Ok(limit),
-        _ => Err(Problem::field(Kind::BadRequest, "/limit", "must lie between 1 and 100000")),
+        _ => Err(Problem::parameter("limit", "must lie between 1 and 100000")),
     }
 }
 
@@ -169,6 +169,14 @@ struct Series<'a> {
     columns: BucketColumns,
 }
 
+/// One of the names in `sensors`.
+fn named(text: &str) -> Result<SensorId, Problem> {
+    match text.trim() {
+        "" => Err(Problem::parameter("sensors", "a name is empty; put commas between names alone")),
+        name => SensorId::parse(name).map_err(|e| Problem::parameter("sensors", e.to_string())),
+    }
+}
+
 /// `GET data`: several sensors on one grid.
 pub(crate) async fn many(
     State(app): State<App>,
@@ -178,15 +186,10 @@ pub(crate) async fn many(
     let range = span::range(&app, query.from.as_deref(), query.to.as_deref())?;
     let points = span::points(query.points)?;
     let calendar = span::every(&app, range, query.every.as_deref(), query.tz.as_deref())?;
-    let ids: BTreeSet<SensorId> = query
-        .sensors
-        .split(',')
-        .map(|text| SensorId::parse(text.trim()))
-        .collect::<Result<_, _>>()
-        .map_err(|e| Problem::field(Kind::BadRequest, "/sensors", e.to_string()))?;
+    let ids: BTreeSet<SensorId> = query.sensors.split(',').map(named).collect::<Result<_, _>>()?;
     if ids.len() > MOST_SENSORS {
         let detail = "must name at most 50 sensors";
-        return Err(Problem::field(Kind::BadRequest, "/sensors", detail));
+        return Err(Problem::parameter("sensors", detail));
     }
     let mut found = Vec::with_capacity(ids.len());
     for id in &ids {

@@ -44,11 +44,9 @@ impl Which {
     fn check(&self) -> Result<(), Problem> {
         const STATES: [&str; 4] = ["online", "offline", "stale", "fault"];
         match &self.state {
-            Some(state) if !STATES.contains(&state.as_str()) => Err(Problem::field(
-                Kind::BadRequest,
-                "/state",
-                "must be one of online, offline, stale, fault",
-            )),
+            Some(state) if !STATES.contains(&state.as_str()) => {
+                Err(Problem::parameter("state", "must be one of online, offline, stale, fault"))
+            }
             _ => Ok(()),
         }
     }

@@ -30,7 +30,7 @@ impl Format {
             "parquet" => "this build has no parquet; take csv or jsonl",
             _ => "must be csv or jsonl",
         };
-        Err(Problem::field(Kind::BadRequest, "/format", detail))
+        Err(Problem::parameter("format", detail))
     }
 
     fn media_type(self) -> &'static str {

@@ -98,7 +98,7 @@ pub(crate) async fn latest(
     let point = match &query.before {
         None => view.latest.clone(),
         Some(text) => {
-            let before = span::time("/before", text)?;
+            let before = span::time("before", text)?;
             app.gateway.history().latest_before(view.sensor.no, before).await?
         }
     };
@@ -113,23 +113,24 @@ pub(crate) struct Removal {
     to: Option<String>,
 }
 
-/// `DELETE sensors/{id}/data`.
+/// `DELETE sensors/{id}/data`; `If-Match` is about the sensor.
 pub(crate) async fn remove_readings(
     State(app): State<App>,
     Caller(who): Caller,
     Id(id): Id<SensorId>,
     Query(removal): Query<Removal>,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let end = |pointer: &str, text: &Option<String>| match text {
         Some(text) => span::time(pointer, text),
-        None => Err(Problem::field(
-            Kind::BadRequest,
-            pointer,
-            "must be given: removed readings do not come back",
-        )),
+        None => {
+            Err(Problem::parameter(pointer, "must be given: removed readings do not come back"))
+        }
     };
-    let range = TimeRange { from: end("/from", &removal.from)?, to: end("/to", &removal.to)? };
+    let range = TimeRange { from: end("from", &removal.from)?, to: end("to", &removal.to)? };
     span::forwards(range)?;
+    let _edit = app.edits.lock().await;
+    etag::check(&headers, &sensor_tag(&found(&app, &id)?))?;
     app.gateway.remove_readings(&who, &id, range).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json_, json};
 
 use crate::etag;
 use crate::extract::{Body, Caller};
-use crate::problem::{Field, Kind, Problem};
+use crate::problem::{Field, Kind, Problem, step};
 use crate::state::App;
 
 fn shape(settings: &[SettingView]) -> Json_ {
@@ -41,17 +41,15 @@ pub(crate) async fn edit(
     let unknown: Vec<Field> = wanted
         .keys()
         .filter(|name| SettingKey::parse(name).is_none())
-        .map(|name| Field {
-            pointer: format!("/{}", name.chars().take(60).collect::<String>()),
-            detail: format!(
-                "is no setting; there are {}",
-                SettingKey::ALL.map(SettingKey::word).join(", ")
-            ),
+        .map(|name| {
+            let name: String = name.chars().take(60).collect();
+            let all = SettingKey::ALL.map(SettingKey::word).join(", ");
+            Field::new(step(&name), format!("is no setting; there are {all}"))
         })
         .collect();
     if let Some(first) = unknown.first() {
         let detail = format!("{}: {}", first.pointer.trim_start_matches('/'), first.detail);
-        return Err(Problem { errors: unknown, ..Problem::new(Kind::Invalid, detail) });
+        return Err(Problem::new(Kind::Invalid, detail).with(unknown));
     }
     let values =
         wanted.into_iter().filter_map(|(name, value)| Some((SettingKey::parse(&name)?, value)));
