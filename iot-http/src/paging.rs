@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 
 const MOST: usize = 1_000;
 const USUAL: usize = 100;

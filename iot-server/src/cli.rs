@@ -35,8 +35,7 @@ runs, they open the folder themselves.";
 pub(crate) enum Command {
     /// Run the gateway until it is told to stop (SIGTERM, Ctrl-C)
     Run(RunArgs),
-    /// Check the configuration that these flags of `run` make, and start nothing; exit code 2, and
-    /// what is wrong, where it is not right
+    /// Check the configuration and start nothing; a wrong one is said and ends with exit code 2
     CheckConfig(RunArgs),
     /// Print a commented configuration file to begin with
     Config(ConfigArgs),
@@ -61,13 +60,12 @@ pub(crate) struct RunArgs {
     /// The folder where you put plugins; it may be missing (variable IOT_PLUGINS) [default: ./plugins]
     #[arg(long, value_name = "DIR")]
     pub(crate) plugins: Option<PathBuf>,
-    /// Where the page and the API are served, as 127.0.0.1:8080 or, to all of the network,
-    /// 0.0.0.0:8080; repeat it for more than one address [default: the configuration's http.listen,
-    /// else 127.0.0.1:8080]
+    /// Where the page and the API are served; 0.0.0.0:8080 reaches the whole network, and more than
+    /// one may be given [default: http.listen of the configuration, else 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = address, value_delimiter = ',')]
     pub(crate) http: Vec<SocketAddr>,
-    /// Where the embedded MQTT broker listens, as 127.0.0.1:1883, or "off" for no broker [default:
-    /// the configuration's mqtt.listen, else 127.0.0.1:1883]
+    /// Where the embedded MQTT broker listens, or "off" for none [default: mqtt.listen of the
+    /// configuration, else 127.0.0.1:1883]
     #[arg(long, value_name = "ADDR|off")]
     pub(crate) mqtt: Option<Listen>,
 }
@@ -178,7 +176,7 @@ pub(crate) struct PluginArgs {
 /// What to do with plugins.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// List the kinds of plugins, of which instances are made (kind = "…" in [[instance]])
+    /// List the kinds of plugins, of which instances are made (`kind` in an `[[instance]]` table)
     List,
 }
 

@@ -102,7 +102,8 @@ pub struct Commit {
     pub cursors: Vec<CursorMove>,
     /// When devices were last heard.
     pub seen: Vec<(DeviceNo, Timestamp)>,
-    /// What else changes, applied before the readings, in order.
+    /// What else changes, applied before the readings, in order; removals after them, so that they
+    /// take what was sent before they were asked for.
     pub changes: Vec<Change>,
     /// Somebody waits for a change: the store adds no work of its own.
     pub urgent: bool,

@@ -1,7 +1,7 @@
 //! `Host` and `Origin`: a name in the `Host` that is not ours is how a foreign page reaches a gateway
 //! in somebody's home (DNS rebinding), and a foreign `Origin` is such a page saying so itself.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
@@ -63,6 +63,21 @@ enum From {
     Elsewhere,
 }
 
+/// Whether a text has the form of a `Host`: a name, an IPv4 address or an IPv6 address in brackets,
+/// with or without a port. An empty one has it too.
+fn is_host(text: &str) -> bool {
+    let (name, port) = match text.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, port)) if address.parse::<Ipv6Addr>().is_ok() => ("", port),
+            _ => return false,
+        },
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let digits = port.strip_prefix(':');
+    name.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#/<>?@[\\]^`{|}".contains(&byte))
+        && (port.is_empty() || digits.is_some_and(|d| d.bytes().all(|b| b.is_ascii_digit())))
+}
+
 /// A host without its port and without the brackets of IPv6.
 fn name_of(host: &str) -> &str {
     if let Some(rest) = host.strip_prefix('[') {
@@ -101,10 +116,17 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
 
 fn judge(names: &Names, request: &Request) -> Result<From, Problem> {
     let text = |value: &HeaderValue| value.to_str().unwrap_or("?").to_owned();
-    let sent = match request.uri().authority() {
-        Some(authority) => authority.to_string(),
-        None => request.headers().get(header::HOST).map(text).unwrap_or_default(),
-    };
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let first = hosts.next().map(text).unwrap_or_default();
+    if hosts.next().is_some() {
+        return Err(Problem::new(Kind::BadRequest, "there is more than one Host"));
+    }
+    let sent = request.uri().authority().map_or_else(|| first.clone(), ToString::to_string);
+    if let Some(wrong) = [&first, &sent].into_iter().find(|host| !is_host(host)) {
+        let host: String = wrong.chars().take(80).collect();
+        let detail = format!("the Host {host:?} is no name or address with or without a port");
+        return Err(Problem::new(Kind::BadRequest, detail));
+    }
     if !names.knows(&sent) {
         let host: String = sent.chars().take(80).collect();
         let detail = format!(
@@ -167,6 +189,37 @@ mod tests {
         ];
         for host in foreign {
             assert!(!names().knows(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_has_not_the_form_of_a_host_is_told_from_a_foreign_one() {
+        for host in
+            ["", "a", "a:", "a.b:80", "127.0.0.1:8080", "[::1]", "[::1]:80", "a_b", "%41", "evil"]
+        {
+            assert!(is_host(host), "{host}");
+        }
+        for host in [
+            "[::1",
+            "[::1]x",
+            "[::1]:x",
+            "[]",
+            "[a]",
+            "[127.0.0.1]",
+            "::1",
+            "a:x",
+            "a:80:80",
+            "a b",
+            "a/b",
+            "u@a",
+            "?",
+            "a?b",
+            "é",
+            "a]",
+            "http://a",
+            "a,b\t",
+        ] {
+            assert!(!is_host(host), "{host}");
         }
     }
 

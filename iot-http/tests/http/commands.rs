@@ -15,11 +15,14 @@ async fn a_command_is_answered_at_once_or_when_it_is_over() {
     let sent = site.send(Method::POST, PATH, body.clone()).await;
     assert_eq!(sent.ok(202)["id"], "c-1");
     assert_eq!(sent.header("location"), "/api/v1/commands/c-1");
-    let over = site.send(Method::POST, &format!("{PATH}?wait=1"), body).await.ok(200);
+    let over = site.send(Method::POST, &format!("{PATH}?wait=1"), body.clone()).await.ok(200);
     assert_eq!((&over["state"], &over["result"]), (&json!("done"), &json!({"was": 5})));
     assert_eq!(over["id"], "c-1", "the same id is the same command");
     let shown = site.get("/api/v1/commands/c-1").await;
     assert_eq!(shown.ok(200)["by"], over["by"]);
+    let ended = site.send(Method::POST, &format!("{PATH}?wait=1"), body).await;
+    assert_eq!(ended.header("etag"), shown.header("etag"));
+    assert!(shown.header("etag").starts_with('"') && sent.header("etag").starts_with('"'));
     let late = json!({"name": "set_level", "params": {"level": 13}, "timeout_ms": 50});
     let over = site.send(Method::POST, &format!("{PATH}?wait=1"), late).await.ok(200);
     assert_eq!(over["state"], "timed_out");
@@ -54,12 +57,13 @@ async fn wrong_commands_are_told_what_would_be_right() {
     for (params, pointer) in [
         (json!({"level": 101}), "/params/level"),
         (json!({"level": "x"}), "/params/level"),
-        (json!({}), "/params"),
+        (json!({}), "/params/level"),
         (json!({"level": 1, "colour": 2}), "/params"),
     ] {
         let problem =
             send(json!({"name": "set_level", "params": params})).await.problem(422, "invalid");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+        assert!(!problem["detail"].as_str().unwrap().contains("configuration"), "{problem}");
     }
     let long = json!({"name": "set_level", "params": {"level": 1}, "timeout_ms": 3_600_001});
     assert_eq!(send(long).await.problem(422, "invalid")["errors"][0]["pointer"], "/timeout_ms");

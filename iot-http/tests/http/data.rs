@@ -195,3 +195,22 @@ async fn readings_removed_by_hand_are_gone_and_counted() {
     assert_eq!(ledger["removed"]["by_hand"], 10);
     site.running.stop().await;
 }
+
+#[tokio::test]
+async fn an_empty_name_and_a_time_out_of_range_are_said_to_be_so() {
+    let site = Site::start().await;
+    site.put("attic.t", T0, 1.0).await;
+    for (query, name, word) in [
+        ("sensors=attic.t,", "sensors", "a name is empty"),
+        ("sensors=", "sensors", "a name is empty"),
+        ("sensors=attic", "sensors", "sensor_id"),
+        ("sensors=attic.t&to=253402300799999", "to", "outside the years 1 to 9999"),
+        ("sensors=attic.t&from=never", "from", "neither epoch milliseconds nor RFC 3339"),
+    ] {
+        let problem = site.get(&format!("/api/v1/data?{query}")).await.problem(400, "bad-request");
+        let field = &problem["errors"][0];
+        assert_eq!(field["parameter"], name, "{query}: {problem}");
+        assert!(field["detail"].as_str().unwrap().contains(word), "{query}: {problem}");
+    }
+    site.running.stop().await;
+}

@@ -26,6 +26,11 @@ async fn hosts_and_origins_that_are_not_ours_are_refused_by_name() {
     let foreign = ready.clone().header("Host", "rebound.example").to(site.address).await;
     let problem = foreign.problem(403, "host");
     assert!(problem["detail"].as_str().unwrap().contains("[http] hosts"), "{problem}");
+    for host in ["[::1", "[::1]x", "a b", "127.0.0.1:x", "user@127.0.0.1", "::1"] {
+        ready.clone().header("Host", host).to(site.address).await.problem(400, "bad-request");
+    }
+    let twice = ready.clone().header("Host", "localhost").header("Host", "localhost");
+    twice.to(site.address).await.problem(400, "bad-request");
     let own = format!("http://{}", site.address);
     for origin in [own.as_str(), "https://dash.example"] {
         let answer = ready.clone().header("Origin", origin).to(site.address).await;
@@ -158,7 +163,24 @@ async fn the_page_is_served_for_views_and_nothing_else() {
     for path in ["/docs", "/health", "/health/x", "/metrics/x"] {
         Asked::get(path).to(site.address).await.problem(404, "not-found");
     }
-    Asked::new(Method::POST, "/").to(site.address).await.problem(405, "method");
+    for path in ["/", "/devices/attic", "/assets/x.js"] {
+        let posted = Asked::new(Method::POST, path).to(site.address).await;
+        posted.problem(405, "method");
+        assert_eq!(posted.header("allow"), "GET,HEAD");
+    }
+    site.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_says_what_can() {
+    let site = Site::start().await;
+    for route in iot_http::routes() {
+        let path = route.path.replace(['{', '}'], "");
+        let answer = site.ask(Method::PUT, &path).await;
+        answer.problem(405, "method");
+        let allowed: Vec<&str> = answer.header("allow").split(',').collect();
+        assert!(allowed.contains(&route.method.as_str()), "{path}: {allowed:?}");
+    }
     site.running.stop().await;
 }
 

@@ -8,24 +8,28 @@ use crate::kit::{Asked, Site};
 #[tokio::test]
 async fn a_device_is_made_edited_moved_and_deleted() {
     let site = Site::start().await;
-    let new = json!({"device_id": "attic", "name": "Attic", "labels": ["up"], "area": "roof"});
+    let new = json!({"device_id": "attic", "name": "Attic", "labels": ["up"], "area": "roof", "icon": "house"});
     let made = site.send(Method::POST, "/api/v1/devices", new.clone()).await;
     let device = made.ok(201);
     assert_eq!(made.header("location"), "/api/v1/devices/attic");
     assert_eq!(device["home"], "api");
     assert_eq!(device["labels"], json!(["up"]));
+    assert_eq!(device["icon"], "house");
     assert_eq!(device["sensors"], json!([]));
     site.send(Method::POST, "/api/v1/devices", new).await.problem(409, "conflict");
 
-    let edit = json!({"name": null, "area": "loft", "labels": []});
+    let edit = json!({"name": null, "area": "loft", "labels": null});
     let edited = site.send(Method::PATCH, "/api/v1/devices/attic", edit).await.ok(200);
     assert_eq!((&edited["name"], &edited["area"]), (&json!(null), &json!("loft")));
+    assert_eq!((&edited["labels"], &edited["icon"]), (&json!([]), &json!("house")));
     let wanted = json!({"home": "instance:bench"});
     let moved = site.send(Method::POST, "/api/v1/devices/attic/move", wanted).await.ok(200);
     assert_eq!(moved["home"], "instance:bench");
-    let wrong =
-        site.send(Method::POST, "/api/v1/devices/attic/move", json!({"home": "moon"})).await;
-    assert_eq!(wrong.problem(422, "invalid")["errors"][0]["pointer"], "/home");
+    for home in ["moon", "instance:nowhere"] {
+        let wanted = json!({ "home": home });
+        let wrong = site.send(Method::POST, "/api/v1/devices/attic/move", wanted).await;
+        assert_eq!(wrong.problem(422, "invalid")["errors"][0]["pointer"], "/home");
+    }
 
     assert_eq!(site.ask(Method::DELETE, "/api/v1/devices/attic?history=1").await.status, 204);
     site.get("/api/v1/devices/attic").await.problem(404, "not-found");
@@ -70,6 +74,72 @@ async fn the_second_of_two_edits_with_one_tag_is_refused() {
             .to(site.address)
             .await
             .problem(412, "changed");
+    }
+    site.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_changed_since_it_was_read_is_not_deleted() {
+    let site = Site::start().await;
+    site.put("attic.t", 1_700_000_000_000, 1.0).await;
+    let data = "/api/v1/sensors/attic.t/data?from=0&to=2000000000000";
+    let wanted = json!({"name": "grafana", "role": "viewer"});
+    let made = site.send(Method::POST, "/api/v1/tokens", wanted).await;
+    let (token, tag) = (made.header("location").to_owned(), made.header("etag").to_owned());
+    let shown = site.get(&token).await;
+    let listed = site.get("/api/v1/tokens").await.ok(200);
+    assert!(listed["items"].as_array().unwrap().contains(&shown.ok(200)));
+    assert_eq!(shown.header("etag"), tag);
+    let sensor = site.get("/api/v1/sensors/attic.t").await.header("etag").to_owned();
+    for (path, tag) in [(token.as_str(), &tag), (data, &sensor)] {
+        let delete = async |tag: &str| {
+            let asked = Asked::new(Method::DELETE, path).bearer(&site.admin);
+            asked.header("If-Match", tag).to(site.address).await
+        };
+        delete("\"0000000000000000\"").await.problem(412, "changed");
+        assert_eq!(delete(tag).await.status, 204, "{path}");
+    }
+    site.get(&token).await.problem(404, "not-found");
+    let left = site.get("/api/v1/sensors/attic.t/data?from=0&to=2000000000000").await.ok(200);
+    assert_eq!(left["t"], json!([]));
+    site.running.stop().await;
+}
+
+#[tokio::test]
+async fn links_are_made_as_asked_for_or_not_at_all() {
+    let site = Site::start().await;
+    let post = async |body| site.send(Method::POST, "/api/v1/tokens", body).await;
+    let lives = |token: &serde_json::Value| {
+        token["expires"].as_i64().unwrap() - token["created"].as_i64().unwrap()
+    };
+    let usual = post(json!({"kind": "link"})).await.ok(201);
+    assert_eq!((&usual["role"], &usual["name"]), (&json!("admin"), &json!("link")));
+    assert_eq!(lives(&usual), 15 * 60_000);
+    let asked = json!({"kind": "link", "role": "viewer", "lifetime_s": 5, "name": "v"});
+    let link = post(asked).await.ok(201);
+    assert_eq!((&link["role"], &link["name"]), (&json!("viewer"), &json!("v")));
+    assert_eq!(lives(&link), 5_000);
+    let token = json!({"token": link["token"]});
+    let begun = Asked::new(Method::POST, "/api/v1/session").json(&token).to(site.address).await;
+    assert_eq!(begun.ok(200)["principal"]["role"], "viewer");
+    for (wrong, pointer) in [
+        (json!({"kind": "link", "lifetime_s": 86_401}), "/lifetime_s"),
+        (json!({"kind": "link", "lifetime_s": 0}), "/lifetime_s"),
+        (json!({"kind": "link", "expires_in_s": 86_401}), "/expires_in_s"),
+        (json!({"kind": "link", "expires_in_s": 1, "lifetime_s": 1}), "/lifetime_s"),
+        (json!({"kind": "link", "name": ""}), "/name"),
+        (json!({"kind": "link", "role": "root"}), "/role"),
+    ] {
+        let problem = post(wrong).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+    for kind in ["bogus", "session"] {
+        let problem = post(json!({"kind": kind})).await.problem(422, "invalid");
+        let field = json!({
+            "pointer": "/kind",
+            "detail": format!("must be api or link, not {kind:?}"),
+        });
+        assert_eq!(problem["errors"], json!([field]));
     }
     site.running.stop().await;
 }

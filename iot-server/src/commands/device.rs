@@ -54,7 +54,9 @@ async fn device(api: &mut Api, command: DeviceCommand, as_json: bool) -> anyhow:
             let path = format!("{}?history={history}", path(&device)?);
             api.call(Method::DELETE, &path, None).await?;
             let readings = if history { "removed too" } else { "kept" };
-            say::out(format_args!("{device} is removed; its readings are {readings}"));
+            if !as_json {
+                say::out(format_args!("{device} is removed; its readings are {readings}"));
+            }
         }
     }
     Ok(())

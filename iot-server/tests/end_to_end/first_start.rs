@@ -248,3 +248,13 @@ fn the_host_is_made_at_the_first_start_alone() {
         server.restart().unwrap();
     }
 }
+
+#[test]
+fn a_host_of_the_file_stands_in_for_the_first_one() {
+    let config = "[[instance]]\nname = \"box\"\nkind = \"host\"\n";
+    let server = IotServer::builder(crate::SERVER).config(config).start().unwrap();
+    let list = Request::new("GET", "/api/v1/instances").bearer(&server.admin_token().unwrap());
+    let list = list.send(server.address()).unwrap().json().unwrap()["items"].clone();
+    let names: Vec<_> = list.as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+    assert_eq!(names, [json!("box")], "{list}");
+}

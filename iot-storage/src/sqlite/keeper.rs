@@ -113,3 +113,33 @@ fn size(folder: &Path) -> u64 {
         })
         .sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use iot_core::port::{StoreOptions, Synchronous};
+
+    use super::super::Limits;
+    use super::super::lock::Lock;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_commit_at_work_does_not_hold_up_the_end_and_keeps_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions {
+            url: "sqlite:iot.db".to_owned(),
+            data_dir: folder.path().to_owned(),
+            synchronous: Synchronous::Normal,
+            disk_cap: None,
+        };
+        let (shared, at, cap) = open::open_shared(options, Limits::default()).await.unwrap();
+        let keeper = FileKeeper::new(Arc::clone(&shared), at, cap);
+        let commit = shared.writer.lock().await;
+        let begin = Instant::now();
+        keeper.close().await;
+        assert!(begin.elapsed() < Duration::from_millis(1_500), "{:?}", begin.elapsed());
+        assert!(Lock::take(folder.path()).is_err());
+        drop(commit);
+        keeper.close().await;
+        Lock::take(folder.path()).unwrap();
+    }
+}

@@ -222,3 +222,63 @@ fn newest_of_row(
     }
     newest
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::fmt;
+
+    use sqlx::error::{DatabaseError, ErrorKind};
+
+    use super::*;
+
+    /// An error of SQLite with its extended code.
+    #[derive(Debug)]
+    struct Fails(i32);
+
+    impl fmt::Display for Fails {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "code {}", self.0)
+        }
+    }
+
+    impl std::error::Error for Fails {}
+
+    impl DatabaseError for Fails {
+        fn message(&self) -> &str {
+            "it fails"
+        }
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.to_string().into())
+        }
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn damage_is_passed_over_at_once_and_what_the_disk_refuses_at_the_next_try() {
+        let mut unreadable = Unreadable::default();
+        let mut meets = |segment, code| {
+            let result =
+                unreadable.pass_over(segment, sqlx::Error::Database(Box::new(Fails(code))));
+            (result.is_ok(), unreadable.len(), unreadable.has(segment))
+        };
+        assert_eq!(meets(3, 11), (true, 1, true));
+        // SQLITE_CORRUPT_INDEX, then SQLITE_IOERR_READ.
+        assert_eq!(meets(3, 779), (true, 1, true));
+        assert_eq!(meets(4, 266), (false, 2, true));
+        // SQLITE_FULL and SQLITE_BUSY are no faults of a segment.
+        assert_eq!(meets(5, 13), (false, 2, false));
+        assert_eq!(meets(5, 5), (false, 2, false));
+    }
+}

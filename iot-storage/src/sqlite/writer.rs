@@ -63,10 +63,11 @@ impl Writer {
             script.add("COMMIT");
             script.run(&mut connection).await?;
         }
-        // Nobody has been heard yet.
-        sqlx::query("UPDATE device SET state = 'offline' WHERE state <> 'offline'")
-            .execute(&mut connection)
-            .await?;
+        // Nobody has been heard yet. A disk that is full now must not stop the start for that.
+        let unheard = sqlx::query("UPDATE device SET state = 'offline' WHERE state <> 'offline'");
+        if let Err(error) = unheard.execute(&mut connection).await {
+            tracing::warn!(%error, "the devices' states on disk are those of the last run");
+        }
         let known = known::load(&mut connection).await?;
         let connection = Some(connection);
         Ok(Self { connection, path, synchronous, limits, unsettled: false, before: None, known })

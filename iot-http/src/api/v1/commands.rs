@@ -13,7 +13,7 @@ use serde_json::Value as Json_;
 use crate::etag;
 use crate::extract::{Body, Caller, Flag, Id, Query};
 use crate::paging;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::state::App;
 
 /// A command as it is asked for.

@@ -15,7 +15,7 @@ use super::span::{self, Calendar};
 use super::{export, sensors};
 use crate::extract::{Caller, Flag, Id, Query};
 use crate::paging;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::state::App;
 
 /// The most readings in one answer; what is more goes by `next` or as a stream.

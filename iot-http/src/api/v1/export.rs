@@ -11,7 +11,7 @@ use iot_core::domain::{Point, Sensor, TimeRange, Value};
 use iot_core::port::{HistoryError, PAGE, RawPage};
 use serde::Serialize;
 
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::shape::PointOut;
 use crate::state::App;
 

@@ -15,7 +15,7 @@ use super::span;
 use crate::etag;
 use crate::extract::{Body, Caller, Id, Query};
 use crate::paging;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::shape::{PointOut, SensorOut, sensor_tag};
 use crate::state::App;
 

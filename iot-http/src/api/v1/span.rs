@@ -6,7 +6,7 @@ use iot_core::domain::{TimeRange, Timestamp};
 use iot_core::grid::{Every, GridError, calendar};
 use iot_core::port::{Grid, PAGE};
 
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::state::App;
 
 const USUAL_SPAN: Duration = Duration::from_secs(24 * 3600);
