@@ -168,7 +168,10 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use iot_core::domain::Role;
     use iot_core::gateway::{NewDevice, SensorEdit};
 
     fn refused<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> Problem {
@@ -219,5 +222,13 @@ mod tests {
             assert_eq!(problem.errors[0].pointer, pointer, "{body}");
             assert_eq!(problem.errors[0].detail, detail, "{body}");
         }
+        let odd = refused::<BTreeMap<String, Role>>(r#"{"a":5}"#);
+        assert_eq!((odd.errors[0].pointer.as_str(), odd.kind), ("/a", Kind::Invalid));
+        assert_eq!(odd.errors[0].detail, "must be a text");
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(1_000), "]".repeat(1_000));
+        let deep = refused::<serde_json::Value>(&deep);
+        assert!(deep.detail.ends_with("is nested too deep"), "{}", deep.detail);
+        let large = refused::<BTreeMap<String, f64>>(r#"{"a":1e999}"#);
+        assert_eq!(large.errors[0].detail, "is too large a number");
     }
 }
