@@ -183,7 +183,7 @@ mod tests {
         let deep = "[".repeat(100_000);
         for body in [deep.as_str(), "{\"device_id\":\"x\",\"device_id\":", "{\"device_id\":5", ""] {
             let problem = refused::<NewDevice>(body);
-            assert_eq!(problem.kind, Kind::BadRequest, "{:.40}", body);
+            assert_eq!(problem.kind, Kind::BadRequest, "{body:.40}");
             assert!(problem.detail.starts_with("the body is not JSON"), "{}", problem.detail);
         }
     }
