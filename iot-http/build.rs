@@ -47,8 +47,9 @@ fn main() {
 
 fn find(own: &Path) -> Page {
     let packaged = own.join("page");
-    tell(&format!("rerun-if-changed={}", packaged.display()));
     if packaged.join("index.html").is_file() {
+        // Told only where it is there: a path that is missing counts as changed at every build.
+        tell(&format!("rerun-if-changed={}", packaged.display()));
         return Page::In(packaged);
     }
     let frontend = own.join("../frontend");
