@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_millis(5);
 
 /// p50 and p99 over all sockets.
 pub(crate) async fn run(long: Duration) -> anyhow::Result<String> {
-    let data = tempfile::tempdir_in(".")?;
+    let data = crate::process::folder()?;
     let http = Http::on("127.0.0.1:0");
     let addresses = http.addresses();
     let running = gateway(data.path()).layer(http).start().await?;

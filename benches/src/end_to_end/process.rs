@@ -2,6 +2,13 @@
 
 use anyhow::Context;
 
+/// A folder for a row's data, beside this program: on the disk that is built on, for the usual
+/// temporary folder may be memory.
+pub(crate) fn folder() -> anyhow::Result<tempfile::TempDir> {
+    let me = std::env::current_exe()?;
+    Ok(tempfile::tempdir_in(me.parent().context("this program lies in a folder")?)?)
+}
+
 /// Bytes that a process had written to disk so far.
 pub(crate) fn written(pid: &str) -> anyhow::Result<u64> {
     field(&format!("/proc/{pid}/io"), "write_bytes:")

@@ -60,7 +60,7 @@ impl Plugin for Pusher {
 
 /// Readings a second from a pushing plugin to rows on disk.
 pub(crate) async fn durable(long: Duration) -> anyhow::Result<String> {
-    let data = tempfile::tempdir_in(".")?;
+    let data = crate::process::folder()?;
     let kind = Arc::new(Linked::<Pusher>::new("bench"));
     let running = gateway(data.path())
         .kind(kind)
@@ -78,7 +78,7 @@ pub(crate) async fn durable(long: Duration) -> anyhow::Result<String> {
 
 /// Bytes written a reading over a whole run, the final checkpoint included.
 pub(crate) async fn bytes(a_commit: usize, commits: usize) -> anyhow::Result<String> {
-    let data = tempfile::tempdir_in(".")?;
+    let data = crate::process::folder()?;
     let running = gateway(data.path()).start().await?;
     let mut walk = Walk::new("d", 1_000)?;
     running.submit(walk.batch(1_000)).await?;

@@ -33,7 +33,7 @@ fn binary() -> anyhow::Result<PathBuf> {
 
 /// Starts the server and waits for its sign-in link.
 fn launch() -> anyhow::Result<Server> {
-    let data = tempfile::tempdir_in(".")?;
+    let data = crate::process::folder()?;
     let mut child = Command::new(binary()?)
         .args(["run", "--http", "127.0.0.1:0", "--mqtt", "off", "--data"])
         .arg(data.path())

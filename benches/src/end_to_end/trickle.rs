@@ -15,7 +15,7 @@ const SPEND: Duration = Duration::from_secs(20);
 
 /// GB a day at the pace of the run.
 pub(crate) async fn run(wear: Wear, long: Duration) -> anyhow::Result<String> {
-    let data = tempfile::tempdir_in(".")?;
+    let data = crate::process::folder()?;
     let running = gateway(data.path()).wear(wear).start().await?;
     let handle = running.handle();
     let end = Instant::now() + SPEND + long;
