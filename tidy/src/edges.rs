@@ -38,10 +38,11 @@ fn place(name: &str) -> Option<Place> {
 }
 
 /// Dependencies that weigh much or say what a crate is, and the only crates that may name them.
-const HOMES: [(&[&str], &[&str]); 7] = [
+const HOMES: [(&[&str], &[&str]); 8] = [
     (&["wasmtime"], &["iot-wasm"]),
     (&["sqlx", "libsqlite3-sys", "pco", "redis", "parquet"], &["iot-storage"]),
-    (&["rumqttc", "rumqttc-v4-next", "rumqttc-v5-next", "rmqtt-codec"], &["iot-mqtt"]),
+    (&["rumqttc", "rumqttc-v4-next", "rumqttc-v5-next"], &["iot-mqtt"]),
+    (&["rmqtt-codec"], &["iot-mqtt", "iot-testkit"]),
     (&["axum", "tower-http"], &["iot-http", "examples", "benches"]),
     (&["clap", "anyhow", "tracing-subscriber"], &["iot-server", "xtask", "examples", "benches"]),
     (&["sysinfo"], &["iot-plugins"]),

@@ -1,9 +1,11 @@
 //! Layers: long-running parts that consume or serve the gateway.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::ConfigError;
+use super::{CommandRoute, ConfigError, Links};
 use crate::gateway::Handle;
 
 /// What a layer may use of the gateway.
@@ -37,6 +39,16 @@ pub trait Layer: Send + 'static {
     /// What is wrong and where.
     fn validate(&self) -> Result<(), ConfigError> {
         Ok(())
+    }
+
+    /// The way of commands to the devices that it speaks to.
+    fn command_route(&self) -> Option<Arc<dyn CommandRoute>> {
+        None
+    }
+
+    /// The links to other brokers that it keeps.
+    fn links(&self) -> Option<Arc<dyn Links>> {
+        None
     }
 
     /// Takes what it needs of the world (ports, sockets), and spawns nothing.

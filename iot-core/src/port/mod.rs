@@ -5,6 +5,7 @@ mod clock;
 mod history;
 mod host;
 mod layer;
+mod link;
 mod log;
 mod plugin;
 mod registry;
@@ -17,6 +18,7 @@ pub use history::{
 };
 pub use host::{CommandRoute, Launch, PluginHost, Unready};
 pub use layer::{Layer, LayerCx, LayerError};
+pub use link::{LinkState, LinkView, Links};
 pub use log::{
     Change, Commit, Committed, CursorMove, CursorName, Figures, Log, LogError, LogErrorKind,
     LogPage, Logged, Removed,

@@ -1,0 +1,6 @@
+//! MQTT of the gateway: an embedded broker that acknowledges what is on disk, and links to other
+//! brokers that lose nothing.
+//!
+//! - [`topic`]: the topics of the gateway, and how a filter matches one
+
+pub mod topic;
