@@ -9,7 +9,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
+use tokio::sync::watch;
 
+use crate::domain::Seq;
 use crate::port::{CursorMove, CursorName, Figures, Removed};
 
 /// Why a reading was not accepted.
@@ -82,6 +84,8 @@ pub(crate) struct Ledger {
     refused: [AtomicU64; Refusal::ALL.len()],
     bad: AtomicU64,
     store: Mutex<Stored>,
+    /// The end of the committed log: whoever reads it waits here.
+    end: watch::Sender<Seq>,
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +104,7 @@ impl Ledger {
                 figures,
                 consumers: cursors.into_iter().map(|c| (c.name.clone(), c)).collect(),
             }),
+            end: watch::Sender::new(Seq(figures.stored)),
         }
     }
 
@@ -126,6 +131,14 @@ impl Ledger {
         for cursor in moved {
             store.consumers.insert(cursor.name.clone(), cursor.clone());
         }
+        drop(store);
+        let end = Seq(figures.stored);
+        self.end.send_if_modified(|seen| std::mem::replace(seen, end) != end);
+    }
+
+    /// Tells of each commit that added readings: where the log ends now.
+    pub(crate) fn progress(&self) -> watch::Receiver<Seq> {
+        self.end.subscribe()
     }
 
     pub(crate) fn accepted(&self) -> u64 {

@@ -167,7 +167,8 @@ fn none(what: &'static str, name: &impl ToString) -> EditError {
 
 /// Waits until a change is on disk.
 pub(super) async fn on_disk(ticket: Option<Ticket>) -> Result<(), EditError> {
-    let ticket = ticket.ok_or_else(|| EditError::Store("the gateway is stopping".to_owned()))?;
+    let mut ticket =
+        ticket.ok_or_else(|| EditError::Store("the gateway is stopping".to_owned()))?;
     Ok(ticket.committed().await?)
 }
 

@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use crate::access::TokenAccess;
 use crate::domain::{
     Batch, CommandId, CommandRecord, CommandRequest, CommandState, DeviceId, GatewayId, Home,
-    InstanceStatus, Principal, SensorId, Seq, Timestamp,
+    InstanceStatus, Principal, Sensor, SensorId, SensorNo, Seq, Timestamp,
 };
 use crate::ledger::Ledger;
 use crate::pipeline::command::{Dispatcher, LONGEST, TIMEOUT};
-use crate::pipeline::cursor::Cursor;
+use crate::pipeline::cursor::{Begin, Cursor};
 use crate::pipeline::intake::Intake;
 use crate::pipeline::latest::Latest;
 use crate::pipeline::presence::Rate;
@@ -97,13 +97,18 @@ impl Shared {
         credit.0.push(permit);
         let (receipt, ticket) = self.intake.take(home, unknown, batch, credit, Some(sender));
         match ticket {
-            Some(ticket) => match ticket.committed().await {
+            Some(mut ticket) => match ticket.committed().await {
                 Ok(()) => Ok(receipt),
                 Err(error) => Err(SubmitError::Store(error.why)),
             },
             None => Ok(receipt),
         }
     }
+}
+
+/// Whether a command that no schema describes can be one: a short name, parameters by name.
+fn fits(name: &str, params: &serde_json::Value) -> bool {
+    (1..=80).contains(&name.len()) && !name.contains(char::is_control) && params.is_object()
 }
 
 /// A running gateway, for layers and the embedding program. Clones are cheap.
@@ -198,15 +203,24 @@ impl Handle {
         self.shared.submit(&Home::Api, unknown, batch, Credit::default(), sender).await
     }
 
-    /// A durable consumer's cursor: where it was left, or at the end of the log (`from_start`: at
-    /// its beginning).
+    /// A durable consumer's cursor.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn cursor(&self, name: CursorName, from_start: bool) -> Result<Cursor, LogError> {
-        let log = self.shared.store.log.clone();
-        let begin = if from_start { Seq(0) } else { log.end().await? };
-        Cursor::open(log, self.shared.queue.clone(), name, begin).await
+    pub async fn cursor(&self, name: CursorName, begin: Begin) -> Result<Cursor, LogError> {
+        Cursor::open(self.shared.store.log.clone(), self.shared.queue.clone(), name, begin).await
+    }
+
+    /// Tells of each commit that added readings: where the log ends now. What a cursor waits for.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<Seq> {
+        self.shared.ledger.progress()
+    }
+
+    /// A sensor by the number that the log gives it, and its device's home now.
+    #[must_use]
+    pub fn sensor_by_no(&self, no: SensorNo) -> Option<(Arc<Sensor>, Home)> {
+        self.shared.catalogue.sensor_by_no(no)
     }
 
     /// Sends a command. Answers when it is written down; the same id within 24 hours gives the
@@ -226,7 +240,11 @@ impl Handle {
             return Err(CommandError::Timeout);
         }
         let commands = &view.device.commands;
-        let Some(spec) = commands.iter().find(|spec| spec.name == name) else {
+        let params = if params.is_null() { serde_json::json!({}) } else { params };
+        let spec = commands.iter().find(|spec| spec.name == name);
+        // A device that announced none and speaks for itself answers for itself.
+        let itself = commands.is_empty() && self.shared.dispatcher.takes_any(&view.device.home);
+        if spec.is_none() && !(itself && fits(&name, &params)) {
             let hint = if commands.is_empty() {
                 "it takes no commands".to_owned()
             } else {
@@ -234,18 +252,18 @@ impl Handle {
             };
             let name = name.chars().take(80).collect();
             return Err(CommandError::UnknownCommand { device, name, hint });
-        };
-        let params = if params.is_null() { serde_json::json!({}) } else { params };
-        match Checker::new(&spec.params) {
-            Ok(checker) => {
+        }
+        match spec.map(|spec| Checker::new(&spec.params)) {
+            Some(Ok(checker)) => {
                 let errors = checker.errors(&params);
                 if !errors.is_empty() {
                     return Err(CommandError::Params(errors));
                 }
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 tracing::warn!(%device, command = name, %error, "a command's schema is not one")
             }
+            None => {}
         }
         if let Some(error) = self.shared.failing.load_full() {
             return Err(LogError::clone(&error).into());

@@ -260,7 +260,7 @@ impl Builder {
             let open = handle.registry().open_commands().await.map_err(|e| read(&e))?;
             let ended = handle.shared.queue.change(left_over(open), true);
             // A store that cannot be written now stops no start: the outcomes stay queued.
-            if let Some(ended) = ended {
+            if let Some(mut ended) = ended {
                 drop(tokio::time::timeout(LEFT_OVER, ended.committed()).await);
             }
             let mut instances = stored_instances;

@@ -197,6 +197,11 @@ impl Dispatcher {
         self.routes.iter().any(|route| route.serves(home))
     }
 
+    /// Whether devices of this home may be sent what they did not announce.
+    pub(crate) fn takes_any(&self, home: &Home) -> bool {
+        self.routes.iter().any(|route| route.serves(home) && route.takes_any(home))
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now().wall
     }
@@ -264,7 +269,7 @@ impl One {
     async fn run(self, request: Request) {
         let Request { record, deadline, tell, written, .. } = request;
         let first = self.queue.change(vec![Change::PutCommand(record.clone())], true);
-        let Some(first) = first else { return };
+        let Some(mut first) = first else { return };
         if let Err(error) = first.committed().await {
             // The asker hears that it was not taken in. It may be on file all the same, or come
             // there later, and so has an outcome: it did not run.
@@ -348,7 +353,7 @@ async fn persist(queue: &Queue, record: CommandRecord) -> bool {
     let mut backoff = Duration::from_millis(100);
     let mut changes = vec![Change::PutCommand(record)];
     // A change stays queued while the store fails: asking again without one tells when it is there.
-    while let Some(ticket) = queue.change(std::mem::take(&mut changes), true) {
+    while let Some(mut ticket) = queue.change(std::mem::take(&mut changes), true) {
         if ticket.committed().await.is_ok() {
             return true;
         }

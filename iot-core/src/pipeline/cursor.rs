@@ -14,6 +14,18 @@ use super::queue::Queue;
 use crate::domain::Seq;
 use crate::port::{CursorMove, CursorName, Log, LogError, LogPage};
 
+/// Where a cursor begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Begin {
+    /// Where it was left; a new one at the end of the log.
+    #[default]
+    End,
+    /// Where it was left; a new one at the beginning of the log.
+    Start,
+    /// At the end of the log, wherever it was left: for a consumer that keeps nothing itself.
+    Now,
+}
+
 /// A durable consumer's place in the log.
 pub struct Cursor {
     log: Arc<dyn Log>,
@@ -29,7 +41,7 @@ impl std::fmt::Debug for Cursor {
 }
 
 impl Cursor {
-    /// The cursor of this name, where it was left; a new one at `begin`.
+    /// The cursor of this name, where it was left unless it is to begin anew.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -37,9 +49,18 @@ impl Cursor {
         log: Arc<dyn Log>,
         queue: Arc<Queue>,
         name: CursorName,
-        begin: Seq,
+        begin: Begin,
     ) -> Result<Self, LogError> {
-        let kept = log.cursors().await?.into_iter().find(|cursor| cursor.name == name);
+        let kept = match begin {
+            Begin::Now => None,
+            Begin::Start | Begin::End => {
+                log.cursors().await?.into_iter().find(|cursor| cursor.name == name)
+            }
+        };
+        let begin = match begin {
+            Begin::Start => Seq(0),
+            Begin::End | Begin::Now => log.end().await?,
+        };
         let new = kept.is_none();
         let at = kept.unwrap_or(CursorMove {
             name,
@@ -70,6 +91,11 @@ impl Cursor {
     /// Reads again from the last settled place: after the other side forgot.
     pub fn rewind(&mut self) {
         self.read_from = self.at.seq.plus(1);
+    }
+
+    /// Reads again from this place on, which lies between the settled one and the last read.
+    pub fn unread(&mut self, from: Seq) {
+        self.read_from = from.max(self.at.seq.plus(1)).min(self.read_from);
     }
 
     /// Everything up to `seq` is settled: so many readings acknowledged and so many passed over by

@@ -42,7 +42,7 @@ pub(crate) struct Ticket(watch::Receiver<Ended>);
 
 impl Ticket {
     /// Waits for the commit. Cancel-safe.
-    pub(crate) async fn committed(mut self) -> Result<(), LogError> {
+    pub(crate) async fn committed(&mut self) -> Result<(), LogError> {
         match self.0.wait_for(Option::is_some).await {
             Ok(ended) => ended.clone().unwrap_or(Ok(())),
             Err(_) => Err(LogError {

@@ -44,6 +44,13 @@ pub trait CommandRoute: Send + Sync {
     /// Whether devices of this home are reached here.
     fn serves(&self, home: &Home) -> bool;
 
+    /// Whether devices of this home may be sent commands that they did not announce, because they
+    /// speak for themselves.
+    fn takes_any(&self, home: &Home) -> bool {
+        let _ = home;
+        false
+    }
+
     /// Whether a command could be handed over now; asked before it is written down as sent.
     ///
     /// # Errors

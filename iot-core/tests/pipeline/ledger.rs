@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use iot_core::gateway::StoreState;
+use iot_core::pipeline::cursor::Begin;
 use iot_core::port::LogErrorKind;
 use iot_testkit::memory::{Fault, Memory};
 
@@ -48,7 +49,7 @@ async fn a_consumers_share_adds_up_whatever_it_does() {
     let (gateway, _) = start("consumer").await;
     gateway.submit(numbers("attic", noon().as_millis(), 5)).await.unwrap();
     let name = iot_core::port::CursorName("mqtt:up".into());
-    let mut cursor = gateway.cursor(name.clone(), false).await.unwrap();
+    let mut cursor = gateway.cursor(name.clone(), Begin::End).await.unwrap();
     gateway.submit(numbers("attic", noon().as_millis() + 100, 10)).await.unwrap();
     let page = cursor.read(4).await.unwrap();
     assert_eq!(page.readings.len(), 4);
@@ -61,7 +62,7 @@ async fn a_consumers_share_adds_up_whatever_it_does() {
     cursor.read(2).await.unwrap();
     cursor.rewind();
     assert_eq!(cursor.read(100).await.unwrap().readings.len(), 7);
-    let again = gateway.cursor(name, false).await.unwrap();
+    let again = gateway.cursor(name, Begin::End).await.unwrap();
     assert_eq!(again.place().seq.0, 9, "it is found where it was left");
     gateway.stop().await;
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use iot_core::domain::{Batch, Quality, Sample, Timestamp, Value};
 use iot_core::gateway::{Gateway, Running};
+use iot_core::pipeline::cursor::Begin;
 use iot_core::port::{CursorName, LogErrorKind};
 use iot_testkit::memory::{Fault, Memory};
 use iot_testkit::sim::SimClock;
@@ -70,7 +71,7 @@ fn ledger_holds(gateway: &Running) {
 /// Reads the cursor as a link does: delivers a page, then settles it, or dies in between.
 async fn deliver(gateway: &Running, world: &mut World, random: &mut Random) {
     let name = CursorName("link:sim".into());
-    let mut cursor = gateway.cursor(name, true).await.expect("the store can be read");
+    let mut cursor = gateway.cursor(name, Begin::Start).await.expect("the store can be read");
     let limit = usize::try_from(random.below(50) + 1).expect("small");
     let page = cursor.read(limit).await.expect("the store can be read");
     world.delivered.extend(page.readings.iter().map(|logged| logged.seq.0));
@@ -114,7 +115,8 @@ async fn run(seed: u64) {
     }
     memory.fail(Fault::None);
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let mut link = gateway.cursor(CursorName("link:sim".into()), true).await.expect("readable");
+    let mut link =
+        gateway.cursor(CursorName("link:sim".into()), Begin::Start).await.expect("readable");
     loop {
         let page = link.read(100).await.expect("the store can be read");
         let Some(last) = page.readings.last() else { break };

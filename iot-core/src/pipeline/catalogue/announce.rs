@@ -121,6 +121,7 @@ impl Catalogue {
                 inner.next_sensor = no.0 + 1;
             }
             if known != Some(&sensor) {
+                inner.numbers.insert(no, sensor.id.clone());
                 changes.push(Change::PutSensor(sensor.clone()));
                 entry.sensors.insert(spec.key, sensor);
             }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use crate::domain::{
-    Device, DeviceId, DeviceState, Home, Point, Sensor, SensorId, SensorKey, Timestamp,
+    Device, DeviceId, DeviceState, Home, Point, Sensor, SensorId, SensorKey, SensorNo, Timestamp,
 };
 use crate::pipeline::bus::{Bus, Live};
 use crate::pipeline::latest::Latest;
@@ -88,6 +88,8 @@ impl Entry {
 pub(crate) struct Inner {
     pub(crate) devices: HashMap<DeviceId, Entry, RandomState>,
     hardware: HashMap<(String, String), DeviceId, RandomState>,
+    /// Where each sensor's number lies: the log names sensors by it.
+    numbers: HashMap<SensorNo, SensorId, RandomState>,
     next_device: u32,
     next_sensor: u32,
 }
@@ -140,7 +142,9 @@ impl Catalogue {
                 if let Some(point) = self.latest.get(sensor.no) {
                     entry.heard(point.ts);
                 }
-                entry.sensors.insert(sensor.id.key.clone(), Arc::new(sensor));
+                let (no, id) = (sensor.no, sensor.id.clone());
+                entry.sensors.insert(id.key.clone(), Arc::new(sensor));
+                inner.numbers.insert(no, id);
             }
         }
     }
@@ -269,6 +273,30 @@ impl Catalogue {
         }
     }
 
+    /// A device says that it is there or not; false where there is none of that home.
+    pub(crate) fn heard(
+        &self,
+        id: &DeviceId,
+        home: &Home,
+        state: DeviceState,
+        now: Timestamp,
+    ) -> bool {
+        let mut inner = self.write();
+        let there = |entry: &&mut Entry| !entry.device.removed && entry.device.home == *home;
+        let Some(entry) = inner.devices.get_mut(id).filter(there) else { return false };
+        entry.heard(now);
+        if entry.state == state {
+            return true;
+        }
+        entry.state = state;
+        entry.reason = None;
+        let no = entry.device.no;
+        self.queue_changes(vec![Change::DeviceState(no, state)]);
+        drop(inner);
+        self.tell(id);
+        true
+    }
+
     /// Devices whose readings are overdue become stale.
     pub(crate) fn find_stale(&self, now: Timestamp) {
         let overdue = |entry: &Entry| {
@@ -316,6 +344,22 @@ impl Catalogue {
         let inner = self.read();
         let entry = inner.devices.get(device).filter(|entry| !entry.device.removed)?;
         entry.sensors.get(key).cloned()
+    }
+
+    /// A sensor by the number that the log gives it, and its device's home; deleted ones too, for
+    /// what they sent before is on its way.
+    pub(crate) fn sensor_by_no(&self, no: SensorNo) -> Option<(Arc<Sensor>, Home)> {
+        let inner = self.read();
+        let id = inner.numbers.get(&no)?;
+        let entry = inner.devices.get(&id.device)?;
+        Some((entry.sensors.get(&id.key)?.clone(), entry.device.home.clone()))
+    }
+
+    /// The home of a device that is there.
+    pub(crate) fn home(&self, id: &DeviceId) -> Option<Home> {
+        let inner = self.read();
+        let entry = inner.devices.get(id).filter(|entry| !entry.device.removed)?;
+        Some(entry.device.home.clone())
     }
 
     pub(crate) fn sensor_view(&self, id: &SensorId) -> Option<Arc<SensorView>> {
