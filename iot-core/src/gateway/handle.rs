@@ -24,8 +24,8 @@ use crate::pipeline::{
     catalogue::Catalogue,
 };
 use crate::port::{
-    Access, Clock, CursorName, History, LogError, PluginHost, Receipt, Reckoning, Registry, Store,
-    SubmitError,
+    Access, Clock, CursorName, History, Links, LogError, PluginHost, Receipt, Reckoning, Registry,
+    Store, SubmitError,
 };
 use crate::registry::hint;
 use crate::schema::Checker;
@@ -69,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) failing: Arc<ArcSwapOption<LogError>>,
     pub(crate) rate: Arc<Rate>,
     pub(crate) host: Option<Arc<dyn PluginHost>>,
+    pub(crate) links: Vec<Arc<dyn Links>>,
     pub(crate) kinds: Kinds,
     pub(crate) settings: Settings,
     pub(crate) settings_changed: watch::Sender<u64>,

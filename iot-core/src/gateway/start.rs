@@ -194,6 +194,8 @@ impl Builder {
         let host = self.host.take().or_else(|| registered.host());
         let mut routes = std::mem::take(&mut self.routes);
         routes.extend(host.clone().map(|host| host as Arc<dyn CommandRoute>));
+        routes.extend(self.layers.iter().filter_map(|layer| layer.command_route()));
+        let links = self.layers.iter().filter_map(|layer| layer.links()).collect();
         let (dispatcher, dispatch) =
             Dispatcher::new(queue.clone(), registry.clone(), clock.clone(), routes);
         let failing = Arc::new(ArcSwapOption::empty());
@@ -247,6 +249,7 @@ impl Builder {
             failing,
             rate,
             host,
+            links,
             kinds,
             settings: Settings::new(stored_settings, std::mem::take(&mut self.overrides)),
             settings_changed: watch::Sender::new(0),

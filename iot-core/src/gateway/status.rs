@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::handle::Handle;
 use crate::domain::{KindName, SettingKey, SettingSource, SettingView};
 use crate::ledger::LedgerView;
-use crate::port::{KindInfo, LogErrorKind, PluginKind, Usage};
+use crate::port::{KindInfo, LinkView, LogErrorKind, PluginKind, Usage};
 
 /// Settings in force: the default, what was stored, and what overrides it.
 #[derive(Debug)]
@@ -134,6 +134,15 @@ impl Handle {
             last_error: None,
         };
         self.shared.kinds.0.values().map(view).collect()
+    }
+
+    /// The links to other brokers, by name.
+    #[must_use]
+    pub fn links(&self) -> Vec<LinkView> {
+        let mut all: Vec<LinkView> =
+            self.shared.links.iter().flat_map(|links| links.links()).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
     }
 
     /// Whether the store can be written.

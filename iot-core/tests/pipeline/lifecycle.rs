@@ -1,8 +1,11 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use iot_core::domain::{InstanceName, InstanceRecord, KindName, Origin, SettingKey};
 use iot_core::domain::{Principal, SettingSource};
 use iot_core::gateway::{EditError, Gateway, StartError};
-use iot_core::port::{Layer, LayerCx, LayerError};
+use iot_core::port::{Layer, LayerCx, LayerError, LinkState, LinkView, Links};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +29,65 @@ impl Layer for Taken {
         stop.cancelled().await;
         Ok(())
     }
+}
+
+/// A layer that keeps two links.
+struct Linked;
+
+impl Links for Linked {
+    fn links(&self) -> Vec<LinkView> {
+        ["up", "aside"].into_iter().map(link).collect()
+    }
+}
+
+fn link(name: &str) -> LinkView {
+    LinkView {
+        name: name.into(),
+        url: "mqtt://h:1883".into(),
+        username: None,
+        devices: vec!["*".into()],
+        prefix: String::new(),
+        qos: 1,
+        format: "flat",
+        ingest: Vec::new(),
+        commands: false,
+        origin: Origin::File,
+        state: LinkState::Live,
+        reason: None,
+        lag: 0,
+        lag_s: 0.0,
+        backlog_bytes: 0,
+        acknowledged: 0,
+        dropped: BTreeMap::new(),
+    }
+}
+
+#[async_trait]
+impl Layer for Linked {
+    fn name(&self) -> &'static str {
+        "linked"
+    }
+
+    fn links(&self) -> Option<Arc<dyn Links>> {
+        Some(Arc::new(Linked))
+    }
+
+    async fn open(&mut self, _: LayerCx) -> Result<(), LayerError> {
+        Ok(())
+    }
+
+    async fn run(self: Box<Self>, stop: CancellationToken) -> Result<(), LayerError> {
+        stop.cancelled().await;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_links_of_a_layer_are_the_gateways_by_name() {
+    let gateway = Gateway::builder().store("memory:linked").layer(Linked).start().await.unwrap();
+    let names: Vec<String> = gateway.links().into_iter().map(|link| link.name).collect();
+    assert_eq!(names, ["aside", "up"]);
+    gateway.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
