@@ -14,8 +14,9 @@ use tokio::sync::watch;
 use crate::domain::Seq;
 use crate::port::{CursorMove, CursorName, Figures, Removed};
 
-/// Why a reading was not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Why a reading was not accepted, or a message with readings or a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Refusal {
     /// Its device was not announced, or is not allowed in.
@@ -38,11 +39,27 @@ pub enum Refusal {
     NoCredit,
     /// The gateway was stopping.
     Stopping,
+    /// Its message could not be read.
+    Malformed,
+    /// Its message was larger than is allowed.
+    Oversized,
+    /// Its message was retained, and so is of an unknown time.
+    Retained,
+    /// Its device or sensor has a name that does not fit.
+    BadName,
+    /// Its value is none: a number that is not finite, a list.
+    BadValue,
+    /// Its sender may not send it.
+    NotAllowed,
+    /// Its message came too late.
+    Expired,
+    /// Its message came before.
+    Repeated,
 }
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 18] = [
         Self::UnknownDevice,
         Self::UnknownSensor,
         Self::NotHome,
@@ -53,6 +70,14 @@ impl Refusal {
         Self::TooManyDevices,
         Self::NoCredit,
         Self::Stopping,
+        Self::Malformed,
+        Self::Oversized,
+        Self::Retained,
+        Self::BadName,
+        Self::BadValue,
+        Self::NotAllowed,
+        Self::Expired,
+        Self::Repeated,
     ];
 
     /// The word in diagnostics and metrics.
@@ -69,6 +94,14 @@ impl Refusal {
             Self::TooManyDevices => "too_many_devices",
             Self::NoCredit => "no_credit",
             Self::Stopping => "stopping",
+            Self::Malformed => "malformed",
+            Self::Oversized => "oversized",
+            Self::Retained => "retained",
+            Self::BadName => "bad_name",
+            Self::BadValue => "bad_value",
+            Self::NotAllowed => "not_allowed",
+            Self::Expired => "expired",
+            Self::Repeated => "repeated",
         }
     }
 

@@ -19,6 +19,7 @@ use crate::pipeline::intake::Intake;
 use crate::pipeline::latest::Latest;
 use crate::pipeline::presence::Rate;
 use crate::pipeline::queue::{Credit, Queue, Sender};
+use crate::pipeline::refused::Refused;
 use crate::pipeline::{
     CommandError, DeviceView, Position, SensorView, Subscription, Unknown, bus::Bus,
     catalogue::Catalogue,
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) access: Arc<dyn Access>,
     pub(crate) tokens: Arc<TokenAccess>,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) refused: Refused,
     pub(crate) queue: Arc<Queue>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) latest: Arc<Latest>,

@@ -5,6 +5,7 @@ mod desk;
 mod edit;
 mod handle;
 mod inlet;
+mod refused;
 mod running;
 mod settings;
 mod start;

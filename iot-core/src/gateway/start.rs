@@ -27,6 +27,7 @@ use crate::pipeline::intake::Intake;
 use crate::pipeline::latest::Latest;
 use crate::pipeline::presence::{Presence, Rate};
 use crate::pipeline::queue::Queue;
+use crate::pipeline::refused::Refused;
 use crate::pipeline::writer::Writer;
 use crate::port::{
     Change, Clock, CommandRoute, ConfigError, KindInfo, Launch, LayerError, PluginKind, StoreError,
@@ -240,6 +241,7 @@ impl Builder {
             access: self.access.take().unwrap_or_else(|| tokens.clone()),
             tokens,
             ledger,
+            refused: Refused::default(),
             queue,
             bus,
             latest,

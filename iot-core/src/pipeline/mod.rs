@@ -10,9 +10,11 @@ pub(crate) mod latest;
 pub mod policy;
 pub(crate) mod presence;
 pub(crate) mod queue;
+pub(crate) mod refused;
 pub(crate) mod writer;
 
 pub use bus::{Live, LiveBatch, Position, Received, Subscription};
 pub use catalogue::{DeviceView, Limits, SensorView};
 pub use command::CommandError;
 pub use intake::Unknown;
+pub use refused::RefusedMessage;

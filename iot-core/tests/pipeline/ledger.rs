@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use iot_core::gateway::StoreState;
+use iot_core::ledger::Refusal;
 use iot_core::pipeline::cursor::Begin;
 use iot_core::port::LogErrorKind;
 use iot_testkit::memory::{Fault, Memory};
@@ -98,4 +99,27 @@ async fn changes_by_hand_are_refused_while_the_store_fails_and_nothing_of_them_i
     assert_eq!(gateway.device(&super::device("attic")).unwrap().device.name, None);
     memory.fail(Fault::None);
     gateway.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_message_is_counted_and_can_be_looked_at() {
+    let (gateway, _) = start("refused").await;
+    gateway.refuse("listener:mqtt", "devices/attic/data", Refusal::Malformed, b"{\"t\":NaN}");
+    gateway.count_refused(Refusal::Oversized, 3);
+    let refused = gateway.diagnostics().ledger.refused;
+    assert_eq!((refused["malformed"], refused["oversized"]), (1, 3));
+    let kept = serde_json::to_value(gateway.refused()).unwrap();
+    let expected = serde_json::json!([{
+        "at": noon().as_millis(), "door": "listener:mqtt", "topic": "devices/attic/data",
+        "reason": "malformed", "payload": "{\"t\":NaN}",
+    }]);
+    assert_eq!(kept, expected);
+    gateway.stop().await;
+}
+
+#[test]
+fn a_reasons_word_is_the_same_in_every_answer() {
+    for why in Refusal::ALL {
+        assert_eq!(serde_json::to_value(why).unwrap(), why.word());
+    }
 }
