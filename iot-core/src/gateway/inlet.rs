@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use super::handle::{Handle, Shared};
 use crate::domain::{Batch, DeviceId, DeviceState, Home, SettingKey, UnknownDevices};
-use crate::ledger::Refusal;
 use crate::pipeline::Unknown;
 use crate::pipeline::queue::{Credit, Sender, Ticket};
 use crate::port::{Receipt, SubmitError};
@@ -155,10 +154,5 @@ impl Handle {
     #[must_use]
     pub fn home(&self, device: &DeviceId) -> Option<Home> {
         self.shared.catalogue.home(device)
-    }
-
-    /// Counts a reading that a layer refused before intake saw it.
-    pub fn count_refused(&self, why: Refusal, readings: u64) {
-        self.shared.ledger.refuse(why, readings);
     }
 }

@@ -2,6 +2,7 @@
 //! The pipeline's promises, held to by a seeded simulation: an in-memory log and clock, paused time.
 
 mod commands;
+mod inlet;
 mod intake;
 mod ledger;
 mod lifecycle;
