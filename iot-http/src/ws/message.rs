@@ -2,12 +2,13 @@
 
 use axum::extract::ws::Utf8Bytes;
 use iot_core::domain::{CommandId, CommandRecord, DeviceId, Reading};
+use iot_core::format::device::DeviceShape;
 use iot_core::pipeline::{DeviceView, Position, SensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::problem::{Kind, Problem};
-use crate::shape::{DeviceOut, ReadingOut};
+use crate::shape::ReadingOut;
 
 /// What a client says.
 #[derive(Debug, Deserialize)]
@@ -87,11 +88,11 @@ pub(super) fn latest<'a>(at: Position, all: impl Iterator<Item = &'a SensorView>
 struct Device<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    device: DeviceOut<'a>,
+    device: DeviceShape<'a>,
 }
 
 pub(super) fn device(view: &DeviceView) -> Utf8Bytes {
-    text(&Device { kind: "device", device: DeviceOut::whole(view) })
+    text(&Device { kind: "device", device: DeviceShape::whole(view) })
 }
 
 pub(super) fn gone(id: &DeviceId) -> Utf8Bytes {
@@ -104,7 +105,7 @@ struct Snapshot<'a> {
     kind: &'static str,
     id: u64,
     at: String,
-    devices: Vec<DeviceOut<'a>>,
+    devices: Vec<DeviceShape<'a>>,
     readings: Vec<ReadingOut<'a>>,
 }
 
@@ -118,7 +119,7 @@ pub(super) fn snapshot<'a>(
         kind: "snapshot",
         id,
         at: at.to_string(),
-        devices: devices.map(DeviceOut::whole).collect(),
+        devices: devices.map(DeviceShape::whole).collect(),
         readings: sensors.filter_map(ReadingOut::latest).collect(),
     })
 }

@@ -1,6 +1,8 @@
 //! Devices, sensors, settings, plugins, instances, audit, diagnostics, metrics.
 
 use hyper::Method;
+use iot_core::domain::DeviceId;
+use iot_core::format::device::DeviceShape;
 use serde_json::json;
 
 use crate::kit::{Asked, Site};
@@ -175,6 +177,19 @@ async fn a_sensor_shows_its_latest_reading_and_takes_edits() {
     let problem =
         site.send(Method::PATCH, "/api/v1/sensors/attic.t", wrong).await.problem(422, "invalid");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 2);
+    site.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_broker_keeps_of_a_device_is_the_resource_without_latest_values() {
+    let site = Site::start().await;
+    site.put("attic.t", 1_700_000_000_123, 21.5).await;
+    let mut shown = site.get("/api/v1/devices/attic").await.ok(200);
+    for sensor in shown["sensors"].as_array_mut().unwrap() {
+        assert!(sensor.as_object_mut().unwrap().remove("latest").is_some());
+    }
+    let view = site.running.device(&DeviceId::parse("attic").unwrap()).unwrap();
+    assert_eq!(serde_json::to_value(DeviceShape::described(&view)).unwrap(), shown);
     site.running.stop().await;
 }
 

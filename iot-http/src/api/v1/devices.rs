@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use iot_core::domain::{DeviceId, Home};
+use iot_core::format::device::DeviceShape;
 use iot_core::gateway::{DeviceEdit, NewDevice};
 use iot_core::pipeline::DeviceView;
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use crate::etag;
 use crate::extract::{Body, Caller, Flag, Id, Query};
 use crate::paging;
 use crate::problem::{Kind, Problem};
-use crate::shape::{DeviceOut, device_tag};
+use crate::shape::device_tag;
 use crate::state::App;
 
 /// How much of each device a list gives.
@@ -82,8 +83,8 @@ pub(crate) async fn list(
     let page =
         paging::cut(seen, which.cursor.as_deref(), limit, |view| view.device.id.to_string())?;
     let shape = match which.view {
-        View::Whole => DeviceOut::whole,
-        View::Summary => DeviceOut::summary,
+        View::Whole => DeviceShape::whole,
+        View::Summary => DeviceShape::summary,
     };
     let items = page.items.into_iter().map(|view| shape(view)).collect();
     Ok(Json(paging::Page { items, next: page.next }).into_response())
@@ -100,12 +101,12 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let view = found(&app, &id)?;
-    Ok(etag::answer(&headers, &device_tag(&view), &DeviceOut::whole(&view)))
+    Ok(etag::answer(&headers, &device_tag(&view), &DeviceShape::whole(&view)))
 }
 
 /// A device as an answer to a change of it.
 fn changed(status: StatusCode, view: &DeviceView) -> Response {
-    let mut answer = (status, Json(DeviceOut::whole(view))).into_response();
+    let mut answer = (status, Json(DeviceShape::whole(view))).into_response();
     etag::put(&mut answer, &device_tag(view));
     answer
 }

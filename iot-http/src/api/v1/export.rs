@@ -8,11 +8,11 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, StreamExt as _};
 use iot_core::domain::{Point, Sensor, TimeRange, Value};
+use iot_core::format::device::PointShape;
 use iot_core::port::{HistoryError, PAGE, RawPage};
 use serde::Serialize;
 
 use crate::problem::Problem;
-use crate::shape::PointOut;
 use crate::state::App;
 
 /// The forms a file can have.
@@ -143,7 +143,7 @@ fn csv_rows(sensor: &Sensor, points: &[Point]) -> Result<Vec<u8>, String> {
 struct Line<'a> {
     sensor_id: &'a str,
     #[serde(flatten)]
-    point: PointOut<'a>,
+    point: PointShape<'a>,
 }
 
 fn json_lines(sensor: &Sensor, points: &[Point]) -> Result<Vec<u8>, String> {

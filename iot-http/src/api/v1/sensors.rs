@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use iot_core::domain::{DeviceId, SensorId, TimeRange};
+use iot_core::format::device::{PointShape, SensorShape};
 use iot_core::gateway::SensorEdit;
 use iot_core::pipeline::SensorView;
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use crate::etag;
 use crate::extract::{Body, Caller, Id, Query};
 use crate::paging;
 use crate::problem::Problem;
-use crate::shape::{PointOut, SensorOut, sensor_tag};
+use crate::shape::sensor_tag;
 use crate::state::App;
 
 /// Which sensors.
@@ -46,7 +47,7 @@ pub(crate) async fn list(
     named.sort_by(|a, b| a.0.cmp(&b.0));
     let page =
         paging::cut(named.into_iter(), which.cursor.as_deref(), limit, |(id, _)| id.clone())?;
-    let items = page.items.into_iter().map(|(_, view)| SensorOut::from(&**view)).collect();
+    let items = page.items.into_iter().map(|(_, view)| SensorShape::from(&**view)).collect();
     Ok(Json(paging::Page { items, next: page.next }).into_response())
 }
 
@@ -62,7 +63,7 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let view = found(&app, &id)?;
-    Ok(etag::answer(&headers, &sensor_tag(&view), &SensorOut::from(&*view)))
+    Ok(etag::answer(&headers, &sensor_tag(&view), &SensorShape::from(&*view)))
 }
 
 /// `PATCH sensors/{id}`.
@@ -76,7 +77,7 @@ pub(crate) async fn edit(
     let _edit = app.edits.lock().await;
     etag::check(&headers, &sensor_tag(&found(&app, &id)?))?;
     let view = app.gateway.edit_sensor(&who, &id, edit).await?;
-    let mut answer = Json(SensorOut::from(&*view)).into_response();
+    let mut answer = Json(SensorShape::from(&*view)).into_response();
     etag::put(&mut answer, &sensor_tag(&view));
     Ok(answer)
 }
@@ -102,7 +103,7 @@ pub(crate) async fn latest(
             app.gateway.history().latest_before(view.sensor.no, before).await?
         }
     };
-    Ok(Json(point.as_ref().map(PointOut::from)).into_response())
+    Ok(Json(point.as_ref().map(PointShape::from)).into_response())
 }
 
 /// From when to when; both must be said, for what is removed does not come back.
