@@ -2,5 +2,7 @@
 //! brokers that lose nothing.
 //!
 //! - [`topic`]: the topics of the gateway, and how a filter matches one
+//! - [`command`]: commands and their results as payloads
 
+pub mod command;
 pub mod topic;
