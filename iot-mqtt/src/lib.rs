@@ -3,4 +3,5 @@
 //!
 //! - [`topic`]: the topics of the gateway, and how a filter matches one
 
+mod broker;
 pub mod topic;
