@@ -154,7 +154,7 @@ impl State {
         hits.clear();
         let online = |at| self.session(at).is_some_and(Session::online);
         self.subscriptions.matching(topic, from, qos != QoS::AtMostOnce, online, &mut hits);
-        hits.sort_by_key(|hit| (hit.session, hit.shared));
+        hits.sort_unstable_by_key(|hit| (hit.session, hit.shared));
         self.hits = hits;
     }
 

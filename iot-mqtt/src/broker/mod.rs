@@ -1,6 +1,7 @@
 //! The embedded broker.
 
 pub(crate) mod codec;
+pub(crate) mod connect;
 pub(crate) mod deliver;
 mod frame;
 pub(crate) mod limits;

@@ -6,7 +6,6 @@ use rmqtt_codec::v5::{
     Disconnect, DisconnectReasonCode, Packet, PublishAck2Reason, PublishAckReason, Unsubscribe,
     UnsubscribeAck, UnsubscribeAckReason,
 };
-use tokio::time::Instant;
 
 use super::codec::Version;
 use super::message::own_text;
@@ -162,7 +161,6 @@ impl State {
         &mut self,
         id: ConnectionId,
         packet: Packet,
-        _now: Instant,
     ) -> Result<Outcome, Violation> {
         let (at, session) = self.of(id).ok_or(UNKNOWN)?;
         let (len, bytes) = (session.out.len(), session.out.bytes());

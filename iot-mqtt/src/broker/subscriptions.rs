@@ -49,7 +49,9 @@ impl Target {
     fn cost(&self) -> usize {
         let text = self.filter.as_str();
         let levels = 1 + text.bytes().filter(|b| *b == b'/').count();
-        2 * text.len() + levels * size_of::<Node>() + self.group.as_ref().map_or(0, |g| g.len())
+        2 * text.len()
+            + levels * (size_of::<Node>() + TABLE)
+            + self.group.as_ref().map_or(0, |g| g.len())
     }
 }
 
@@ -94,7 +96,7 @@ struct Leaf {
 
 #[derive(Debug, Default)]
 struct Node {
-    children: HashMap<Box<str>, Node>,
+    children: HashMap<Box<str>, Box<Node>>,
     /// What follows `+`.
     plus: Option<Box<Node>>,
     /// Filters that end here.
@@ -102,6 +104,9 @@ struct Node {
     /// Filters that end with `#` below here, and so match here too.
     below: Leaf,
 }
+
+/// What a node's table of children occupies beside them, at the least.
+const TABLE: usize = 128;
 
 /// All subscriptions.
 #[derive(Debug, Default)]
