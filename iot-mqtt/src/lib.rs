@@ -4,4 +4,6 @@
 //! - [`topic`]: the topics of the gateway, and how a filter matches one
 
 mod broker;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod topic;

@@ -51,7 +51,7 @@ impl State {
         owner: &Arc<str>,
         now: Instant,
     ) -> Result<Accepted, Packet> {
-        self.check(connect).map_err(refusal)?;
+        self.admissible(connect).map_err(refusal)?;
         let assigned = connect.client_id.is_empty();
         let client = if assigned { self.new_client() } else { own_text(&connect.client_id) };
         let found = self.clients.get(&client).copied();
@@ -124,7 +124,7 @@ impl State {
         })
     }
 
-    fn check(&self, connect: &Connect) -> Result<(), ConnectAckReason> {
+    fn admissible(&self, connect: &Connect) -> Result<(), ConnectAckReason> {
         if connect.auth_method.is_some() {
             return Err(ConnectAckReason::BadAuthenticationMethod);
         }

@@ -3,6 +3,7 @@
 pub(crate) mod codec;
 pub(crate) mod connect;
 pub(crate) mod deliver;
+pub(crate) mod drive;
 mod frame;
 pub(crate) mod limits;
 pub(crate) mod message;

@@ -76,6 +76,27 @@ impl Outgoing {
         self.sent.len() + self.released.len()
     }
 
+    /// Checks that the sums are those of their parts and no packet id is used twice.
+    ///
+    /// # Panics
+    /// They are not.
+    pub(crate) fn check(&self, limits: &Limits) {
+        let queue: usize = self.queue.iter().map(|d| d.message.cost()).sum();
+        let sent: usize = self.sent.iter().map(|s| s.delivery.message.cost()).sum();
+        assert_eq!(self.bytes, queue + sent, "bytes");
+        assert_eq!(self.sent_bytes, sent, "bytes sent");
+        let unassured = self.queue.iter().filter(|d| d.qos == QoS::AtMostOnce).count();
+        assert_eq!(self.unassured, unassured, "messages of QoS 0");
+        let ids: HashSet<NonZeroU16> =
+            self.sent.iter().map(|s| s.id).chain(self.released.iter().copied()).collect();
+        assert_eq!(ids.len(), self.inflight(), "a packet id is used twice");
+        assert_eq!(ids, self.ids, "packet ids");
+        assert!(self.sent_here <= self.sent.len(), "sent on this connection");
+        assert!(self.released_here <= self.released.len(), "released on this connection");
+        assert!(self.queue.len() <= limits.queue, "more wait than may");
+        assert!(queue <= limits.queue_bytes, "they occupy more than they may");
+    }
+
     /// Whether something is to be sent, the window allowing.
     #[must_use]
     pub(crate) fn waiting(&self) -> bool {
@@ -83,6 +104,11 @@ impl Outgoing {
             || !self.scans.is_empty()
             || self.sent_here < self.sent.len()
             || self.released_here < self.released.len()
+    }
+
+    /// Whether something can be sent for certain.
+    pub(crate) fn sendable(&self, window: usize, limits: &Limits) -> bool {
+        self.waiting() && self.inflight() < window && self.sent_bytes < limits.queue_bytes
     }
 
     /// Puts a message in the queue. Where there is no room, the oldest of QoS 0 make it for one of

@@ -23,6 +23,13 @@ pub(crate) struct ConnectionId(pub(crate) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SessionId(pub(super) u32);
 
+impl SessionId {
+    /// The session at a place, for a table of subscriptions without sessions.
+    pub(crate) fn numbered(place: u32) -> Self {
+        Self(place)
+    }
+}
+
 /// That a publish was received, and is to be acknowledged when it is safe. It stays good when the
 /// client's connection breaks meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

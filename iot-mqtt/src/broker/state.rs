@@ -244,6 +244,36 @@ impl State {
         self.free.push(at);
     }
 
+    /// Checks that its tables agree.
+    ///
+    /// # Panics
+    /// They do not.
+    pub(crate) fn check(&self) {
+        let sessions = || self.sessions.iter().flatten();
+        let sum = |of: fn(&Session) -> usize| sessions().map(|s| of(s)).sum::<usize>();
+        assert_eq!(sessions().count(), self.clients.len(), "sessions");
+        assert_eq!(sum(|s| s.out.len()), self.queued, "queued messages");
+        assert_eq!(sum(|s| s.out.bytes()), self.queued_bytes, "queued bytes");
+        assert_eq!(sum(|s| s.subscriptions.len()), self.subscriptions.len(), "subscriptions");
+        let online = sessions().filter(|s| s.online()).count();
+        assert_eq!(online, self.connections.len(), "connections");
+        assert_eq!(online + self.away.len(), self.clients.len(), "sessions away");
+        assert_eq!(sessions().filter(|s| s.due.is_some()).count(), self.due.len(), "timers");
+        let wills = sum(|s| {
+            let held = s.connection.as_ref().and_then(|c| c.will.as_ref());
+            let left = s.will.as_ref().map(|(_, left)| left);
+            held.into_iter().chain(left).map(|t| t.will.message.cost()).sum()
+        });
+        assert_eq!(wills, self.will_bytes, "bytes of wills");
+        for session in sessions() {
+            session.out.check(&self.limits);
+            if let Some(connection) = &session.connection {
+                let waiting = session.out.sendable(connection.window, &self.limits);
+                assert!(connection.woken || !waiting, "a connection was not told of its messages");
+            }
+        }
+    }
+
     /// A connection ended. One that was taken over is forgotten already.
     pub(crate) fn closed(&mut self, id: ConnectionId, how: Closed, now: Instant) -> Vec<Will> {
         let mut wills = Vec::new();

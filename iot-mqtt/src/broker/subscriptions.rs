@@ -135,6 +135,12 @@ impl Subscriptions {
         self.bytes
     }
 
+    /// Whether the tree has no node; it has none where there is no subscription.
+    #[must_use]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.root.is_empty()
+    }
+
     /// Adds a subscription or puts other options in its place; says whether it is new.
     pub(crate) fn insert(&mut self, session: SessionId, target: &Target, options: Options) -> bool {
         let leaf = self.root.leaf(target.filter.as_str());
