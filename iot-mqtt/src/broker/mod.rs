@@ -16,3 +16,6 @@ pub(crate) mod subscriptions;
 mod translate;
 pub(crate) mod violation;
 mod write;
+
+#[cfg(test)]
+mod tests;
