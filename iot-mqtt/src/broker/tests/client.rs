@@ -249,7 +249,9 @@ impl Bench {
     /// The publishes among it.
     pub(super) fn publishes(&mut self, line: ConnectionId) -> Vec<Publish> {
         let packets = self.receive(line).into_iter();
-        packets.filter_map(|p| if let v5::Packet::Publish(p) = p { Some(*p) } else { None }).collect()
+        packets
+            .filter_map(|p| if let v5::Packet::Publish(p) = p { Some(*p) } else { None })
+            .collect()
     }
 
     /// The publishes' payloads; those of QoS 1 are acknowledged.

@@ -69,7 +69,8 @@ fn a_stranger_may_not_send_as_much_as_a_client() {
 
 #[test]
 fn who_speaks_no_mqtt_gets_no_answer() {
-    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x30\x03\x00\x01a", b"\x00\x00", b"\x10\x02\x00\x00"]
+    for garbage in
+        [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x30\x03\x00\x01a", b"\x00\x00", b"\x10\x02\x00\x00"]
     {
         assert!(farewell(&mut Codec::new(&Limits::default()), garbage, false).is_empty());
     }
@@ -101,21 +102,21 @@ fn a_kept_session_without_an_id_is_the_protocols_refusal() {
 #[test]
 fn what_is_malformed_is_refused() {
     let both: &[&[u8]] = &[
-        b"\x36\x05\x00\x01a\x00\x01",       // PUBLISH of QoS 3
-        b"\x38\x04\x00\x01a\x00",           // repeated, and QoS 0
-        b"\x32\x05\x00\x01a\x00\x00",       // packet id 0
-        b"\x30\x04\x00\x01\xff\x00",        // no UTF-8
-        b"\x30\x04\x00\x01\x00\x00",        // U+0000
-        b"\x30\x02\x00\x09",                // shorter than it says
-        b"\x80\x06\x00\x01\x00\x01a\x00",   // SUBSCRIBE with the wrong flags
-        b"\x82\x02\x00\x01",                // without filters
-        b"\x60\x02\x00\x01",                // PUBREL with the wrong flags
-        b"\x41\x02\x00\x01",                // PUBACK with flags
-        b"\xc0\x01\x00",                    // PINGREQ with content
-        b"\x20\x02\x00\x00",                // a server's
-        b"\xd0\x00",                        // a server's
-        b"\x00\x00",                        // no type
-        b"\x30\x80\x80\x80\x80\x01",        // a length of five bytes
+        b"\x36\x05\x00\x01a\x00\x01",     // PUBLISH of QoS 3
+        b"\x38\x04\x00\x01a\x00",         // repeated, and QoS 0
+        b"\x32\x05\x00\x01a\x00\x00",     // packet id 0
+        b"\x30\x04\x00\x01\xff\x00",      // no UTF-8
+        b"\x30\x04\x00\x01\x00\x00",      // U+0000
+        b"\x30\x02\x00\x09",              // shorter than it says
+        b"\x80\x06\x00\x01\x00\x01a\x00", // SUBSCRIBE with the wrong flags
+        b"\x82\x02\x00\x01",              // without filters
+        b"\x60\x02\x00\x01",              // PUBREL with the wrong flags
+        b"\x41\x02\x00\x01",              // PUBACK with flags
+        b"\xc0\x01\x00",                  // PINGREQ with content
+        b"\x20\x02\x00\x00",              // a server's
+        b"\xd0\x00",                      // a server's
+        b"\x00\x00",                      // no type
+        b"\x30\x80\x80\x80\x80\x01",      // a length of five bytes
     ];
     for version in BOTH {
         for bad in both {
@@ -133,13 +134,13 @@ fn what_is_malformed_is_refused() {
 #[test]
 fn a_connect_is_as_its_flags_say() {
     let bad: &[&[u8]] = &[
-        b"\x10\x0d\x00\x04MQTT\x04\x03\x00\x3c\x00\x01a",      // the reserved flag
-        b"\x10\x0d\x00\x04MQTT\x04\x0a\x00\x3c\x00\x01a",      // a will's QoS without a will
-        b"\x10\x0d\x00\x04MQTT\x04\x22\x00\x3c\x00\x01a",      // a retained will without a will
+        b"\x10\x0d\x00\x04MQTT\x04\x03\x00\x3c\x00\x01a", // the reserved flag
+        b"\x10\x0d\x00\x04MQTT\x04\x0a\x00\x3c\x00\x01a", // a will's QoS without a will
+        b"\x10\x0d\x00\x04MQTT\x04\x22\x00\x3c\x00\x01a", // a retained will without a will
         b"\x10\x10\x00\x04MQTT\x04\x42\x00\x3c\x00\x01a\x00\x01p", // a password without a name
-        b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x01ab",     // more than it says
-        b"\x10\x0e\x00\x04MQTT\x05\x0a\x00\x3c\x00\x00\x01a",  // a will's QoS without a will
-        b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01\x00",   // U+0000
+        b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x01ab", // more than it says
+        b"\x10\x0e\x00\x04MQTT\x05\x0a\x00\x3c\x00\x00\x01a", // a will's QoS without a will
+        b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01\x00", // U+0000
     ];
     for connect in bad {
         let mut codec = Codec::new(&Limits::default());

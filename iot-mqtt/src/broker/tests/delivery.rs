@@ -99,9 +99,7 @@ fn what_was_not_sent_here_is_answered_as_the_protocol_says() {
         .receive(line)
         .into_iter()
         .map(|packet| match packet {
-            v5::Packet::PublishRelease(a) | v5::Packet::PublishComplete(a) => {
-                a.reason_code.into()
-            }
+            v5::Packet::PublishRelease(a) | v5::Packet::PublishComplete(a) => a.reason_code.into(),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -525,7 +523,10 @@ fn a_kept_payload_does_not_hold_a_read_buffer() {
     let mut codec = crate::broker::codec::Codec::new(&Limits::default());
     codec.decode(&mut bytes(Version::V5, passing("x").into())).unwrap();
     let Ok(Some(v5::Packet::Publish(taken))) = codec.decode(&mut buffer) else { panic!() };
-    assert!((start..end).contains(&(taken.payload.as_ptr() as usize)), "no copy is made to read it");
+    assert!(
+        (start..end).contains(&(taken.payload.as_ptr() as usize)),
+        "no copy is made to read it"
+    );
     let message = crate::broker::message::Message::of(&taken, bench.drive.now);
     assert!(!(start..end).contains(&(message.payload.as_ptr() as usize)));
     assert!(!(start..end).contains(&(message.topic.as_ptr() as usize)));

@@ -192,7 +192,10 @@ fn an_authentication_that_is_not_known_is_refused() {
     assert_eq!(ack.reason_code, v5::ConnectAckReason::BadAuthenticationMethod);
 }
 
-fn watched(version: Version, connect: v5::Connect) -> (Bench, [super::super::session::ConnectionId; 2]) {
+fn watched(
+    version: Version,
+    connect: v5::Connect,
+) -> (Bench, [super::super::session::ConnectionId; 2]) {
     let mut bench = bench();
     let watch = bench.connect(Version::V5, passing("watch"));
     bench.subscribe(watch, "#", options(1));
