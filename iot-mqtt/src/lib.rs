@@ -4,5 +4,8 @@
 //! - [`topic`]: the topics of the gateway, and how a filter matches one
 //! - [`command`]: commands and their results as payloads
 
+mod broker;
 pub mod command;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod topic;
