@@ -3,6 +3,10 @@
 //!
 //! - [`topic`]: the topics of the gateway, and how a filter matches one
 //! - [`command`]: commands and their results as payloads
+//! - [`config`]: what the embedded broker is told
+//! - [`link`]: links to other brokers
 
 pub mod command;
+pub mod config;
+pub mod link;
 pub mod topic;
