@@ -40,7 +40,7 @@ const fn setting(table: &'static str, name: &'static str, form: Form, key: Setti
 }
 
 /// All keys that stand in a table; lists of tables are in [`LISTS`].
-pub(crate) const KEYS: [Key; 28] = [
+pub(crate) const KEYS: [Key; 27] = [
     fixed("gateway", "id", Form::Text),
     setting("gateway", "name", Form::Text, SettingKey::GatewayName),
     setting("gateway", "time_zone", Form::Text, SettingKey::TimeZone),
@@ -61,7 +61,6 @@ pub(crate) const KEYS: [Key; 28] = [
     fixed("mqtt", "tls_cert", Form::Text),
     fixed("mqtt", "tls_key", Form::Text),
     fixed("mqtt", "websocket", Form::ListOrWord("off")),
-    fixed("mqtt", "origins", Form::List),
     fixed("mqtt", "local_commands", Form::Flag),
     setting("mqtt", "unknown_devices", Form::Text, SettingKey::UnknownDevices),
     fixed("mqtt", "max_message", Form::Text),

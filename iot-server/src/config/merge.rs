@@ -78,7 +78,7 @@ impl Loaded {
 }
 
 /// All that holds only from a start, and whether it is the same in two configurations.
-fn fixed(one: &Config, other: &Config) -> [(&'static str, bool); 24] {
+fn fixed(one: &Config, other: &Config) -> [(&'static str, bool); 23] {
     let (a, b) = (&one.mqtt, &other.mqtt);
     [
         ("gateway.id", one.gateway.id == other.gateway.id),
@@ -96,7 +96,6 @@ fn fixed(one: &Config, other: &Config) -> [(&'static str, bool); 24] {
         ("mqtt.tls_cert", a.tls_cert == b.tls_cert),
         ("mqtt.tls_key", a.tls_key == b.tls_key),
         ("mqtt.websocket", a.websocket == b.websocket),
-        ("mqtt.origins", a.origins == b.origins),
         ("mqtt.local_commands", a.local_commands == b.local_commands),
         ("mqtt.max_clients", a.max_clients == b.max_clients),
         ("mqtt.max_rate", a.max_rate == b.max_rate),

@@ -30,7 +30,6 @@ pub(crate) struct Mqtt {
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) websocket: Listen,
-    pub(crate) origins: Vec<String>,
     pub(crate) local_commands: bool,
     pub(crate) unknown_devices: Option<UnknownDevices>,
     #[serde(deserialize_with = "size::<_, KIB, { 256 * MIB }>")]
@@ -51,7 +50,6 @@ impl Default for Mqtt {
             tls_cert: None,
             tls_key: None,
             websocket: Listen::Off,
-            origins: Vec::new(),
             local_commands: true,
             unknown_devices: None,
             max_message: Bytes(MIB),
@@ -111,8 +109,9 @@ pub(crate) enum Version {
 }
 
 impl Mqtt {
-    /// The embedded broker as `iot-mqtt` takes it; none where it is off.
-    pub(crate) fn broker(&self) -> Result<Option<BrokerConfig>, ConfigError> {
+    /// The embedded broker as `iot-mqtt` takes it, with the sites that may use the API; none where it
+    /// is off.
+    pub(crate) fn broker(&self, origins: &[String]) -> Result<Option<BrokerConfig>, ConfigError> {
         let Listen::On(listen) = &self.listen else { return Ok(None) };
         let websocket = match &self.websocket {
             Listen::Off => Vec::new(),
@@ -137,7 +136,7 @@ impl Mqtt {
             listen_tls: self.listen_tls.clone(),
             tls,
             websocket,
-            origins: self.origins.clone(),
+            origins: origins.to_vec(),
             plain_beyond_loopback: self.plain_beyond_loopback,
             local_commands: self.local_commands,
             // At most 256 MiB, so that it fits.
@@ -228,7 +227,7 @@ fn spelled(pointer: &str) -> String {
 
 /// Checks the embedded broker and the links. Touches no file and no port.
 pub(super) fn check(mqtt: &Mqtt, file: &Place) -> Result<(), Fault> {
-    mqtt.broker().map_err(|error| {
+    mqtt.broker(&[]).map_err(|error| {
         let key = format!("mqtt{}", error.pointer.replace('/', "."));
         Fault::anywhere(key, error.detail)
     })?;
@@ -268,18 +267,18 @@ mod tests {
 
     #[test]
     fn the_brokers_defaults_are_those_of_its_crate() {
-        let broker = Mqtt::default().broker().unwrap().unwrap();
+        let broker = Mqtt::default().broker(&[]).unwrap().unwrap();
         let listen = vec!["127.0.0.1:1883".parse().unwrap()];
         assert_eq!(broker, BrokerConfig { listen, ..BrokerConfig::default() });
         let off = mqtt("[mqtt]\nlisten = \"off\"\nlisten_tls = [\"0.0.0.0:8883\"]\n");
-        assert_eq!(off.broker(), Ok(None), "off is off, whatever else is written");
+        assert_eq!(off.broker(&[]), Ok(None), "off is off, whatever else is written");
     }
 
     #[test]
     fn a_broker_of_tls_alone_needs_its_files() {
         let tls = "[mqtt]\nlisten = []\nlisten_tls = [\"0.0.0.0:8883\"]\n";
         let files = "tls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\n";
-        let broker = mqtt(&format!("{tls}{files}")).broker().unwrap().unwrap();
+        let broker = mqtt(&format!("{tls}{files}")).broker(&[]).unwrap().unwrap();
         assert!(broker.listen.is_empty() && broker.tls.is_some());
         assert!(fault(tls).starts_with("mqtt.listen_tls: needs tls_cert and tls_key"));
         let half = fault(&format!("{tls}tls_cert = \"cert.pem\"\n"));
