@@ -1,6 +1,9 @@
 //! `/metrics`: the ledger and the state of the parts, read when somebody asks. The words are those of
 //! the diagnostics.
 
+mod mqtt;
+mod sheet;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,13 +13,12 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use iot_core::domain::InstanceStatus;
 use iot_core::gateway::{Diagnostics, StoreState};
+use iot_core::port::{BrokerView, LinkView};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, text};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
+use self::sheet::Sheet;
 use crate::counters::Counters;
 use crate::problem::{Kind, Problem};
 use crate::state::App;
@@ -29,6 +31,8 @@ pub(crate) async fn show(State(app): State<App>) -> Result<Response, Problem> {
     registry.register_collector(Box::new(Snapshot {
         figures: app.gateway.diagnostics(),
         instances: app.gateway.instances(),
+        links: app.gateway.links(),
+        broker: app.gateway.broker(),
         counters: app.counters.clone(),
     }));
     let mut written = String::new();
@@ -44,52 +48,9 @@ pub(crate) async fn show(State(app): State<App>) -> Result<Response, Problem> {
 struct Snapshot {
     figures: Diagnostics,
     instances: Vec<InstanceStatus>,
+    links: Vec<LinkView>,
+    broker: Option<BrokerView>,
     counters: Arc<Counters>,
-}
-
-/// Writes single figures and families of them.
-struct Sheet<'a, 'b>(&'a mut DescriptorEncoder<'b>);
-
-impl Sheet<'_, '_> {
-    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        let metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        ConstCounter::new(value).encode(metric)
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        let metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        ConstGauge::new(value).encode(metric)
-    }
-
-    fn counters<L: AsRef<str>>(
-        &mut self,
-        name: &str,
-        help: &str,
-        label: &str,
-        values: impl IntoIterator<Item = (L, u64)>,
-    ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (word, value) in values {
-            let labels = [(label, word.as_ref())];
-            ConstCounter::new(value).encode(metric.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-
-    fn gauges<L: AsRef<str>>(
-        &mut self,
-        name: &str,
-        help: &str,
-        label: &str,
-        values: impl IntoIterator<Item = (L, u64)>,
-    ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (word, value) in values {
-            let labels = [(label, word.as_ref())];
-            ConstGauge::new(value as f64).encode(metric.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
 }
 
 fn sized<'a>(
@@ -252,9 +213,13 @@ impl Snapshot {
 
 impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut sheet = Sheet(&mut encoder);
+        let mut sheet = Sheet::new(&mut encoder);
         self.ledger(&mut sheet)?;
         self.parts(&mut sheet)?;
+        mqtt::links(&mut sheet, &self.links)?;
+        if let Some(broker) = &self.broker {
+            mqtt::broker(&mut sheet, broker)?;
+        }
         self.http(&mut sheet)
     }
 }

@@ -8,8 +8,8 @@ use axum::routing::{self, MethodRouter};
 use iot_core::domain::Action;
 
 use crate::api::v1::{
-    audit, commands, data, devices, diagnostics, instances, plugins, sensors, session, settings,
-    tokens,
+    audit, commands, data, devices, diagnostics, instances, mqtt_links, plugins, sensors, session,
+    settings, tokens,
 };
 use crate::extract::refuse;
 use crate::state::App;
@@ -122,6 +122,8 @@ pub(crate) fn table() -> Vec<Route> {
         route(GET, "/api/v1/plugins/{kind}", OnGateway(Read), plugins::show),
         queried(GET, "/api/v1/instances", OnGateway(Read), instances::list),
         route(GET, "/api/v1/instances/{name}", OnGateway(Read), instances::show),
+        queried(GET, "/api/v1/mqtt/links", OnGateway(Read), mqtt_links::list),
+        route(GET, "/api/v1/mqtt/links/{name}", OnGateway(Read), mqtt_links::show),
         route(GET, "/api/v1/settings", OnGateway(Read), settings::show),
         route(PATCH, "/api/v1/settings", OnGateway(Administer), settings::edit),
         queried(GET, "/api/v1/tokens", OnGateway(Administer), tokens::list),
@@ -131,5 +133,6 @@ pub(crate) fn table() -> Vec<Route> {
         route(DELETE, "/api/v1/tokens/{token_id}", OnGateway(Administer), tokens::revoke),
         queried(GET, "/api/v1/audit", OnGateway(Administer), audit::list),
         route(GET, "/api/v1/diagnostics", OnGateway(Read), diagnostics::show),
+        queried(GET, "/api/v1/diagnostics/refused", OnGateway(Command), diagnostics::refused),
     ]
 }

@@ -98,6 +98,12 @@ text_ids! {
         |t| word(t, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
         "must be 1 to 64 of A-Z a-z 0-9 _ - and begin with a letter or digit",
         "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$";
+    /// The name of a link to another broker.
+    /// It stands in a client id, which some brokers keep short.
+    LinkName, "link name",
+        |t| (1..=32).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
+        "must be 1 to 32 of A-Z a-z 0-9 _ -",
+        "^[A-Za-z0-9_-]{1,32}$";
     /// The name of a plugin kind: `host`, `w1`.
     KindName, "plugin kind",
         |t| word(t, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),

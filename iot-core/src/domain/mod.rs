@@ -13,7 +13,8 @@ mod time;
 pub use command::{Command, CommandRecord, CommandRequest, CommandState, Outcome};
 pub use device::{CommandSpec, Device, DeviceNo, DeviceSpec, DeviceState, Home};
 pub use id::{
-    CommandId, DeviceId, GatewayId, IdError, InstanceName, KindName, SensorId, SensorKey, Seq,
+    CommandId, DeviceId, GatewayId, IdError, InstanceName, KindName, LinkName, SensorId, SensorKey,
+    Seq,
 };
 pub use instance::{InstanceRecord, InstanceState, InstanceStatus, Origin, PluginRecord, State};
 pub use principal::{

@@ -25,8 +25,8 @@ use crate::pipeline::{
     catalogue::Catalogue,
 };
 use crate::port::{
-    Access, Clock, CursorName, History, Links, LogError, PluginHost, Receipt, Reckoning, Registry,
-    Store, SubmitError,
+    Access, BrokerFigures, Clock, CursorName, History, Links, LogError, PluginHost, Receipt,
+    Reckoning, Registry, Store, SubmitError,
 };
 use crate::registry::hint;
 use crate::schema::Checker;
@@ -72,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) rate: Arc<Rate>,
     pub(crate) host: Option<Arc<dyn PluginHost>>,
     pub(crate) links: Vec<Arc<dyn Links>>,
+    pub(crate) broker: Option<Arc<dyn BrokerFigures>>,
     pub(crate) kinds: Kinds,
     pub(crate) settings: Settings,
     pub(crate) settings_changed: watch::Sender<u64>,

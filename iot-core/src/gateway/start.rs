@@ -197,6 +197,7 @@ impl Builder {
         routes.extend(host.clone().map(|host| host as Arc<dyn CommandRoute>));
         routes.extend(self.layers.iter().filter_map(|layer| layer.command_route()));
         let links = self.layers.iter().filter_map(|layer| layer.links()).collect();
+        let broker = self.layers.iter().find_map(|layer| layer.broker());
         let (dispatcher, dispatch) =
             Dispatcher::new(queue.clone(), registry.clone(), clock.clone(), routes);
         let failing = Arc::new(ArcSwapOption::empty());
@@ -252,6 +253,7 @@ impl Builder {
             rate,
             host,
             links,
+            broker,
             kinds,
             settings: Settings::new(stored_settings, std::mem::take(&mut self.overrides)),
             settings_changed: watch::Sender::new(0),

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::handle::Handle;
 use crate::domain::{KindName, SettingKey, SettingSource, SettingView};
 use crate::ledger::LedgerView;
-use crate::port::{KindInfo, LinkView, LogErrorKind, PluginKind, Usage};
+use crate::port::{BrokerView, KindInfo, LinkView, LogErrorKind, PluginKind, Usage};
 
 /// Settings in force: the default, what was stored, and what overrides it.
 #[derive(Debug)]
@@ -143,6 +143,12 @@ impl Handle {
             self.shared.links.iter().flat_map(|links| links.links()).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+
+    /// The embedded broker; none where no layer is one.
+    #[must_use]
+    pub fn broker(&self) -> Option<BrokerView> {
+        self.shared.broker.as_ref().map(|broker| broker.broker())
     }
 
     /// Whether the store can be written.

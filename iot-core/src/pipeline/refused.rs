@@ -22,6 +22,9 @@ const BYTES: usize = 256;
 /// A message that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RefusedMessage {
+    /// Its number among those refused since the start; the first has 1.
+    #[serde(skip)]
+    pub number: u64,
     /// When.
     pub at: Timestamp,
     /// By which way it came, as a home is spelled: `listener:mqtt`, `link:up`.
@@ -43,7 +46,8 @@ impl RefusedMessage {
         payload: &[u8],
     ) -> Self {
         let door = cut(door.as_bytes());
-        Self { at, door, topic: cut(topic.as_bytes()), reason, payload: cut(payload) }
+        let topic = cut(topic.as_bytes());
+        Self { number: 0, at, door, topic, reason, payload: cut(payload) }
     }
 }
 
@@ -60,25 +64,33 @@ fn cut(bytes: &[u8]) -> String {
 
 /// The newest refused messages.
 #[derive(Debug, Default)]
-pub(crate) struct Refused(Mutex<VecDeque<RefusedMessage>>);
+pub(crate) struct Refused(Mutex<Ring>);
+
+#[derive(Debug, Default)]
+struct Ring {
+    kept: VecDeque<RefusedMessage>,
+    newest: u64,
+}
 
 impl Refused {
     /// Keeps a message; the oldest goes where there are too many.
     pub(crate) fn keep(&self, message: RefusedMessage) {
-        let mut kept = self.lock();
-        let gone = if kept.len() == MESSAGES { kept.pop_front() } else { None };
-        kept.push_back(message);
-        drop(kept);
+        let mut ring = self.lock();
+        let gone = if ring.kept.len() == MESSAGES { ring.kept.pop_front() } else { None };
+        ring.newest += 1;
+        let number = ring.newest;
+        ring.kept.push_back(RefusedMessage { number, ..message });
+        drop(ring);
         // Freed outside the lock.
         drop(gone);
     }
 
     /// All that are kept, the newest first.
     pub(crate) fn newest_first(&self) -> Vec<RefusedMessage> {
-        self.lock().iter().rev().cloned().collect()
+        self.lock().kept.iter().rev().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<RefusedMessage>> {
+    fn lock(&self) -> MutexGuard<'_, Ring> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -101,6 +113,7 @@ mod tests {
         let all = ring.newest_first();
         assert_eq!(all.len(), MESSAGES);
         assert_eq!((all[0].topic.as_str(), all[MESSAGES - 1].topic.as_str()), ("106", "7"));
+        assert_eq!((all[0].number, all[MESSAGES - 1].number), (107, 8));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandRoute, ConfigError, Links};
+use super::{BrokerFigures, CommandRoute, ConfigError, Links};
 use crate::gateway::Handle;
 
 /// What a layer may use of the gateway.
@@ -48,6 +48,11 @@ pub trait Layer: Send + 'static {
 
     /// The links to other brokers that it keeps.
     fn links(&self) -> Option<Arc<dyn Links>> {
+        None
+    }
+
+    /// The embedded broker that it is.
+    fn broker(&self) -> Option<Arc<dyn BrokerFigures>> {
         None
     }
 

@@ -1,6 +1,7 @@
 //! The ports: what a spoke implements, and what it may use of the gateway.
 
 mod access;
+mod broker;
 mod clock;
 mod history;
 mod host;
@@ -12,6 +13,7 @@ mod registry;
 mod store;
 
 pub use access::Access;
+pub use broker::{BrokerFigures, BrokerState, BrokerView};
 pub use clock::{Clock, Reckoning};
 pub use history::{
     Bucket, BucketPage, Buckets, Grid, History, HistoryError, PAGE, RawPage, Resume,

@@ -9,6 +9,7 @@ mod front;
 mod kit;
 mod lists;
 mod live;
+mod mqtt;
 mod problems;
 mod resources;
 mod session;

@@ -4,12 +4,13 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use iot_core::domain::{Principal, Role, Scope, TokenKind, TokenRecord, TokenSecret};
 use iot_core::gateway::{Handle, NewToken};
-use iot_core::port::{ConfigError, Layer, LayerCx, LayerError};
+use iot_core::port::{BrokerFigures, CommandRoute, ConfigError, Layer, LayerCx, LayerError, Links};
 use tokio_util::sync::CancellationToken;
 
 /// The token's name and its file's.
@@ -142,6 +143,18 @@ impl<L: Layer> Layer for WithAdminToken<L> {
 
     fn validate(&self) -> Result<(), ConfigError> {
         self.layer.validate()
+    }
+
+    fn command_route(&self) -> Option<Arc<dyn CommandRoute>> {
+        self.layer.command_route()
+    }
+
+    fn links(&self) -> Option<Arc<dyn Links>> {
+        self.layer.links()
+    }
+
+    fn broker(&self) -> Option<Arc<dyn BrokerFigures>> {
+        self.layer.broker()
     }
 
     async fn open(&mut self, cx: LayerCx) -> Result<(), LayerError> {

@@ -92,6 +92,11 @@ fn spell(key: &Key, text: &str) -> Result<toml::Value, String> {
             .parse()
             .map(toml::Value::Integer)
             .map_err(|_| format!("{text:?} is no whole number")),
+        Form::Flag => match text.trim() {
+            "true" => Ok(toml::Value::Boolean(true)),
+            "false" => Ok(toml::Value::Boolean(false)),
+            _ => Err(format!("{text:?} must be true or false")),
+        },
     }
 }
 
@@ -126,6 +131,10 @@ mod tests {
         let environment = read(&[
             ("IOT_HTTP__LISTEN", "127.0.0.1:1, [::1]:2"),
             ("IOT_MQTT__LISTEN", "off"),
+            ("IOT_MQTT__LISTEN_TLS", "0.0.0.0:8883"),
+            ("IOT_MQTT__WEBSOCKET", "127.0.0.1:9001"),
+            ("IOT_MQTT__LOCAL_COMMANDS", "false"),
+            ("IOT_MQTT__MAX_RATE", "100"),
             ("IOT_STORAGE__RETENTION_DAYS", "30"),
             ("IOT_DATA", "/srv/iot"),
             ("PATH", "/bin"),
@@ -134,6 +143,8 @@ mod tests {
         .unwrap();
         let expected: toml::Table = toml::from_str(
             "[http]\nlisten = ['127.0.0.1:1', '[::1]:2']\n[mqtt]\nlisten = 'off'\n\
+             listen_tls = ['0.0.0.0:8883']\nwebsocket = ['127.0.0.1:9001']\n\
+             local_commands = false\nmax_rate = 100\n\
              [storage]\nretention_days = 30\n",
         )
         .unwrap();
@@ -154,6 +165,14 @@ mod tests {
             "IOT_MQTT__MAX_MESSAGE: mqtt.max_message: must be from 1KiB to 256MiB, not 0B"
         );
         assert!(fault("IOT_STORAGE__RETENTION_DAYS", "x").contains("no whole number"));
+        assert_eq!(
+            fault("IOT_MQTT__LOCAL_COMMANDS", "no"),
+            "IOT_MQTT__LOCAL_COMMANDS: \"no\" must be true or false"
+        );
+        assert_eq!(
+            fault("IOT_MQTT__MAX_CLIENTS", "0"),
+            "IOT_MQTT__MAX_CLIENTS: mqtt.max_clients: must be from 1 to 100000, not 0"
+        );
         assert!(fault("IOT_MQTT__LINK__NAME", "x").contains("[[mqtt.link]] can only be"));
         assert!(fault("IOT_INSTANCE", "x").contains("[[instance]] can only be"));
     }

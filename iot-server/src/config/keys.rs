@@ -12,6 +12,8 @@ pub(crate) enum Form {
     List,
     /// A whole number.
     Number,
+    /// `true` or `false`.
+    Flag,
     /// A text or one that stands for the whole, as `off`; else cut at commas.
     ListOrWord(&'static str),
 }
@@ -38,7 +40,7 @@ const fn setting(table: &'static str, name: &'static str, form: Form, key: Setti
 }
 
 /// All keys that stand in a table; lists of tables are in [`LISTS`].
-pub(crate) const KEYS: [Key; 19] = [
+pub(crate) const KEYS: [Key; 27] = [
     fixed("gateway", "id", Form::Text),
     setting("gateway", "name", Form::Text, SettingKey::GatewayName),
     setting("gateway", "time_zone", Form::Text, SettingKey::TimeZone),
@@ -54,8 +56,16 @@ pub(crate) const KEYS: [Key; 19] = [
     fixed("http", "hosts", Form::List),
     fixed("http", "origins", Form::List),
     fixed("mqtt", "listen", Form::ListOrWord("off")),
+    fixed("mqtt", "plain_beyond_loopback", Form::Flag),
+    fixed("mqtt", "listen_tls", Form::List),
+    fixed("mqtt", "tls_cert", Form::Text),
+    fixed("mqtt", "tls_key", Form::Text),
+    fixed("mqtt", "websocket", Form::ListOrWord("off")),
+    fixed("mqtt", "local_commands", Form::Flag),
     setting("mqtt", "unknown_devices", Form::Text, SettingKey::UnknownDevices),
     fixed("mqtt", "max_message", Form::Text),
+    fixed("mqtt", "max_clients", Form::Number),
+    fixed("mqtt", "max_rate", Form::Number),
     fixed("time", "trust", Form::Text),
     fixed("plugins", "process_plugins", Form::Text),
 ];

@@ -78,7 +78,8 @@ impl Loaded {
 }
 
 /// All that holds only from a start, and whether it is the same in two configurations.
-fn fixed(one: &Config, other: &Config) -> [(&'static str, bool); 15] {
+fn fixed(one: &Config, other: &Config) -> [(&'static str, bool); 23] {
+    let (a, b) = (&one.mqtt, &other.mqtt);
     [
         ("gateway.id", one.gateway.id == other.gateway.id),
         ("storage.url", one.storage.url == other.storage.url),
@@ -89,12 +90,20 @@ fn fixed(one: &Config, other: &Config) -> [(&'static str, bool); 15] {
         ("http.listen", one.http.listen == other.http.listen),
         ("http.hosts", one.http.hosts == other.http.hosts),
         ("http.origins", one.http.origins == other.http.origins),
-        ("mqtt.listen", one.mqtt.listen == other.mqtt.listen),
-        ("mqtt.max_message", one.mqtt.max_message == other.mqtt.max_message),
+        ("mqtt.listen", a.listen == b.listen),
+        ("mqtt.plain_beyond_loopback", a.plain_beyond_loopback == b.plain_beyond_loopback),
+        ("mqtt.listen_tls", a.listen_tls == b.listen_tls),
+        ("mqtt.tls_cert", a.tls_cert == b.tls_cert),
+        ("mqtt.tls_key", a.tls_key == b.tls_key),
+        ("mqtt.websocket", a.websocket == b.websocket),
+        ("mqtt.local_commands", a.local_commands == b.local_commands),
+        ("mqtt.max_clients", a.max_clients == b.max_clients),
+        ("mqtt.max_rate", a.max_rate == b.max_rate),
+        ("mqtt.max_message", a.max_message == b.max_message),
         ("time.trust", one.time.trust == other.time.trust),
         ("plugins.process_plugins", one.plugins == other.plugins),
         ("[[instance]]", one.instance == other.instance),
-        ("[[mqtt.link]]", one.mqtt.link == other.mqtt.link),
+        ("[[mqtt.link]]", a.link == b.link),
     ]
 }
 

@@ -13,6 +13,7 @@ mod json;
 mod keys;
 mod merge;
 pub(crate) mod model;
+mod mqtt;
 mod suggest;
 mod value;
 

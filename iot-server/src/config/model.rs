@@ -2,14 +2,13 @@
 //! here where nobody wrote them: their defaults are the core's.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
-use iot_core::domain::{GatewayId, InstanceName, KindName, Language, UnknownDevices};
+use iot_core::domain::{GatewayId, InstanceName, KindName, Language};
 use serde::Deserialize;
 
-use super::value::{Bytes, Listen, addresses, size, size_if_any};
+use super::mqtt::Mqtt;
+use super::value::{Bytes, addresses, size, size_if_any};
 
-const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
 /// The whole configuration.
@@ -97,66 +96,6 @@ impl Default for Http {
             origins: Vec::new(),
         }
     }
-}
-
-/// The embedded broker, and links to others.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Mqtt {
-    pub(crate) listen: Listen,
-    pub(crate) unknown_devices: Option<UnknownDevices>,
-    #[serde(deserialize_with = "size::<_, KIB, { 256 * MIB }>")]
-    pub(crate) max_message: Bytes,
-    pub(crate) link: Vec<Link>,
-}
-
-impl Default for Mqtt {
-    fn default() -> Self {
-        Self {
-            listen: Listen::On(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 1883))]),
-            unknown_devices: None,
-            max_message: Bytes(1 << 20),
-            link: Vec::new(),
-        }
-    }
-}
-
-/// A link to another broker.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Link {
-    pub(crate) name: String,
-    pub(crate) url: String,
-    pub(crate) username: Option<String>,
-    pub(crate) password_file: Option<PathBuf>,
-    #[serde(default = "every_device")]
-    pub(crate) devices: Vec<String>,
-    #[serde(default)]
-    pub(crate) prefix: String,
-    #[serde(default = "at_least_once")]
-    pub(crate) qos: u8,
-    #[serde(default)]
-    pub(crate) format: LinkFormat,
-    #[serde(default)]
-    pub(crate) ingest: Vec<String>,
-    #[serde(default)]
-    pub(crate) commands: bool,
-}
-
-fn every_device() -> Vec<String> {
-    vec!["*".to_owned()]
-}
-
-fn at_least_once() -> u8 {
-    1
-}
-
-/// How a link spells readings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LinkFormat {
-    #[default]
-    Flat,
 }
 
 /// The clock.

@@ -66,6 +66,17 @@ pub(crate) fn size_if_any<'de, D: Deserializer<'de>, const LEAST: u64, const MOS
     size::<D, LEAST, MOST>(d).map(Some)
 }
 
+/// Reads a whole number that lies within bounds, both included.
+pub(crate) fn number<'de, D: Deserializer<'de>, const LEAST: u32, const MOST: u32>(
+    d: D,
+) -> Result<u32, D::Error> {
+    let number = i64::deserialize(d)?;
+    u32::try_from(number)
+        .ok()
+        .filter(|number| (LEAST..=MOST).contains(number))
+        .ok_or_else(|| de::Error::custom(format!("must be from {LEAST} to {MOST}, not {number}")))
+}
+
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct Size;
@@ -146,6 +157,14 @@ impl<'de> Deserialize<'de> for Listen {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         d.deserialize_any(ListenVisitor)
     }
+}
+
+/// A list of addresses that may be empty.
+pub(crate) fn addresses_if_any<'de, D: Deserializer<'de>>(
+    d: D,
+) -> Result<Vec<SocketAddr>, D::Error> {
+    let texts = Vec::<String>::deserialize(d)?;
+    texts.iter().map(|text| address(text).map_err(de::Error::custom)).collect()
 }
 
 /// A list of addresses that is not empty.

@@ -129,6 +129,12 @@ fn a_wrong_configuration_is_named_and_nothing_is_touched() {
             "100",
         ),
         ("[[mqtt.link]]\nname = \"up\"\nurl = \"http://h\"\n", "[[mqtt.link]] up: url", "mqtts://"),
+        (
+            "[mqtt]\nlisten = [\"0.0.0.0:1883\"]\n",
+            "mqtt.listen.0: 0.0.0.0:1883 reaches beyond",
+            "plain_beyond_loopback = true",
+        ),
+        ("[mqtt]\nwebsoket = \"off\"\n", "iot.toml, line 2: mqtt.websoket", "mqtt.websocket?"),
         ("[storage]\nurl = \"oracle:x\"\n", "storage.url", "sqlite"),
     ] {
         std::fs::write(&file, text).unwrap();

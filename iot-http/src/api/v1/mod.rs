@@ -7,6 +7,7 @@ pub(crate) mod devices;
 pub(crate) mod diagnostics;
 mod export;
 pub(crate) mod instances;
+pub(crate) mod mqtt_links;
 pub(crate) mod plugins;
 mod secrets;
 pub(crate) mod sensors;
