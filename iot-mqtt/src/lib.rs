@@ -3,6 +3,8 @@
 //!
 //! - [`topic`]: the topics of the gateway, and how a filter matches one
 //! - [`command`]: commands and their results as payloads
+//! - [`link`]: links to other brokers
 
 pub mod command;
+pub mod link;
 pub mod topic;

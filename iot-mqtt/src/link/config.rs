@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use iot_core::domain::DeviceId;
-use iot_core::pipeline::Begin;
+use iot_core::pipeline::cursor::Begin;
 use iot_core::port::ConfigError;
 use serde::Deserialize;
 
