@@ -7,4 +7,5 @@
 
 pub mod command;
 pub mod link;
+mod payload;
 pub mod topic;

@@ -73,11 +73,15 @@ impl Dial {
     ///
     /// # Errors
     /// Why its certificates cannot be used.
-    pub(crate) async fn new(config: &LinkConfig, gateway: &str) -> Result<Self, String> {
+    pub(crate) async fn new(
+        config: &LinkConfig,
+        gateway: &str,
+        client_id: String,
+    ) -> Result<Self, String> {
         let tls = if config.address.tls { Some(tls(config.ca.as_deref()).await?) } else { None };
         Ok(Self {
             address: config.address.clone(),
-            client_id: format!("iot-{gateway}-{}", config.name),
+            client_id,
             username: config.username.clone(),
             password: config.password.as_ref().map(|secret| secret.0.clone()),
             will: format!("{}gateways/{gateway}/status", config.prefix),
@@ -285,7 +289,7 @@ pub(crate) struct Session {
     pub(crate) client: Client,
     /// Messages, as they come.
     pub(crate) heard: mpsc::Receiver<Incoming>,
-    pump: AbortOnDropHandle<End>,
+    pub(crate) pump: Pump,
 }
 
 impl Session {
@@ -302,31 +306,47 @@ impl Session {
 
     pub(super) fn start(client: Client, events: impl Events) -> Self {
         let (to, heard) = mpsc::channel(HEARD);
-        let pump = AbortOnDropHandle::new(task::spawn(pump(events, to)));
+        let pump = Pump(AbortOnDropHandle::new(task::spawn(pump(events, to))));
         Self { client, heard, pump }
     }
+}
 
-    /// Waits for its end. Cancel-safe; after it has answered it must not be asked again.
+/// The task that drives a connection. Dropped, it takes the connection down.
+#[derive(Debug)]
+pub(crate) struct Pump(AbortOnDropHandle<End>);
+
+impl Pump {
+    /// Waits for the connection's end. Cancel-safe; having answered, it must not be asked again.
     pub(crate) async fn ended(&mut self) -> End {
-        match (&mut self.pump).await {
+        match (&mut self.0).await {
             Ok(end) => end,
             Err(error) => End::lost(format!("the connection's task ended badly: {error}")),
         }
     }
 
+    /// The connection's own end, which is about to come where a message was lost; else ours.
+    pub(crate) async fn end(mut self, otherwise: End) -> End {
+        tokio::time::timeout(Duration::from_millis(100), self.ended()).await.unwrap_or(otherwise)
+    }
+
     /// Says a last word, and goodbye, so that the broker does not publish the will.
-    pub(crate) async fn close(mut self, last: &Message) {
+    pub(crate) async fn close(
+        mut self,
+        client: &Client,
+        heard: mpsc::Receiver<Incoming>,
+        last: &Message,
+    ) {
+        drop(heard);
         let goodbye = async {
-            if let Ok(answered) = self.client.publish(last).await
+            if let Ok(answered) = client.publish(last).await
                 && answered.await == Answer::Acknowledged
             {
-                self.client.disconnect(Duration::from_millis(300)).await;
-                self.heard.close();
-                let _ = (&mut self.pump).await;
+                client.disconnect(Duration::from_millis(300)).await;
+                self.ended().await;
             }
         };
         if tokio::time::timeout(Duration::from_secs(1), goodbye).await.is_err() {
-            tracing::debug!("the broker did not answer the goodbye; its will tells the rest");
+            tracing::debug!("the broker did not answer the goodbye; the will tells the rest");
         }
     }
 }
