@@ -73,7 +73,8 @@ impl Announcer {
         let mut todo = self.all();
         let mut answers: FuturesUnordered<Answered> = FuturesUnordered::new();
         let mut heard = Some(heard);
-        answers.push(outlet.publish(&self.gateway_status(true)).await?);
+        let online = outlet.publish(&self.gateway_status(true)).await?;
+        answers.push(online);
         loop {
             while answers.len() < WINDOW
                 && let Some(id) = todo.pop_first()
@@ -83,7 +84,8 @@ impl Announcer {
                         tracing::warn!(topic = message.topic, "larger than the broker takes");
                         continue;
                     }
-                    answers.push(outlet.publish(&message).await?);
+                    let answered = outlet.publish(&message).await?;
+                    answers.push(answered);
                 }
             }
             tokio::select! {

@@ -21,8 +21,6 @@ use super::config::{Address, LinkConfig};
 use super::message::{Answer, Answered, Lost, Message, Outlet};
 use super::{v4, v5};
 
-/// How often both sides show that they are there.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long a connection may take, from the first packet to the broker's word.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
 /// Messages on the wire at most. The link's own windows are smaller; this leaves room for what it
@@ -60,6 +58,8 @@ pub(crate) struct Dial {
     pub(crate) client_id: String,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<String>,
+    /// After how long a silence both sides show that they are there, in seconds.
+    pub(crate) keep_alive_s: u16,
     /// Where the link's last will goes.
     pub(crate) will: String,
     /// Whether the broker is to keep the session.
@@ -82,6 +82,7 @@ impl Dial {
         Ok(Self {
             address: config.address.clone(),
             client_id,
+            keep_alive_s: config.keep_alive_s,
             username: config.username.clone(),
             password: config.password.as_ref().map(|secret| secret.0.clone()),
             will: format!("{}gateways/{gateway}/status", config.prefix),
@@ -144,8 +145,6 @@ impl End {
 /// What a broker said when it let the link in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts {
-    /// It kept the session: subscriptions are there, and messages may come before any is asked for.
-    pub(crate) resumed: bool,
     /// The largest packet that it takes, in bytes.
     pub(crate) largest: usize,
     /// Whether it keeps messages for those who come later.
@@ -153,9 +152,9 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn new(resumed: bool, largest: Option<u32>, retains: bool) -> Self {
+    pub(super) fn new(largest: Option<u32>, retains: bool) -> Self {
         let largest = largest.and_then(|bytes| usize::try_from(bytes).ok());
-        Self { resumed, largest: largest.unwrap_or(USUAL_LARGEST), retains }
+        Self { largest: largest.unwrap_or(USUAL_LARGEST), retains }
     }
 }
 
@@ -184,8 +183,7 @@ impl Incoming {
     /// A message without what only MQTT 5 has. Keeps only the beginning of an oversized one.
     pub(super) fn new(topic: &[u8], payload: Bytes, retained: bool, again: bool) -> Self {
         let oversized = payload.len() > LARGEST_PAYLOAD;
-        let payload =
-            if oversized { Bytes::copy_from_slice(&payload[..256]) } else { payload };
+        let payload = if oversized { Bytes::copy_from_slice(&payload[..256]) } else { payload };
         Self {
             topic: String::from_utf8_lossy(topic).into_owned(),
             payload,
@@ -304,9 +302,10 @@ impl Session {
         }
     }
 
-    pub(super) fn start(client: Client, events: impl Events) -> Self {
+    pub(super) fn start(client: Client, events: impl Events, dial: &Dial) -> Self {
         let (to, heard) = mpsc::channel(HEARD);
-        let pump = Pump(AbortOnDropHandle::new(task::spawn(pump(events, to))));
+        let silence = Duration::from_secs(u64::from(dial.keep_alive_s)).mul_f64(1.5);
+        let pump = Pump(AbortOnDropHandle::new(task::spawn(pump(events, silence, to))));
         Self { client, heard, pump }
     }
 }
@@ -354,8 +353,7 @@ impl Pump {
 /// Drives a connection until it ends. A broker that says nothing for half as long again as both
 /// sides agreed on is gone, whatever the socket says: the library alone would notice only after
 /// twice that, and not at all while a write is stuck.
-async fn pump(mut events: impl Events, to: mpsc::Sender<Incoming>) -> End {
-    let silence = KEEP_ALIVE.mul_f64(1.5);
+async fn pump(mut events: impl Events, silence: Duration, to: mpsc::Sender<Incoming>) -> End {
     let mut last = Instant::now();
     loop {
         match tokio::time::timeout_at(last + silence, events.poll()).await {

@@ -24,8 +24,8 @@ use super::client::{Ack, Client, Incoming};
 use super::commands::{self, Reply, Route, Taken};
 use super::config::LinkConfig;
 use super::message::{Answer, Answered, Lost, Message, Outlet as _};
-use crate::{command, payload};
 use crate::topic::{Filter, Purpose, Topic};
+use crate::{command, payload};
 
 /// Messages that are not acknowledged.
 const WINDOW: usize = 256;
@@ -196,7 +196,7 @@ impl Inbound {
         }
     }
 
-    async fn readings(&self, device: &DeviceId, message: &Incoming, waits: bool) -> Dealt {
+    async fn readings(&mut self, device: &DeviceId, message: &Incoming, waits: bool) -> Dealt {
         let home = self.gateway.home(device);
         // The gateway's own publications come back: they are neither new nor wrong.
         if home.is_some_and(|home| home != *self.inlet.home()) {
@@ -243,14 +243,14 @@ impl Inbound {
     }
 
     async fn command(&mut self, device: &DeviceId, message: &Incoming) {
-        let taken =
-            commands::take(&self.gateway, &self.link, &self.prefix, device, message).await;
+        let taken = commands::take(&self.gateway, &self.link, &self.prefix, device, message).await;
         match taken {
             Taken::Nothing => {}
             Taken::Answer(messages) => self.answers.extend(messages),
             Taken::Running(id, reply) => {
                 let gateway = self.gateway.clone();
-                let over = async move { Reply::of(reply, gateway.command_over(&id).await.as_ref()) };
+                let over =
+                    async move { Reply::of(reply, gateway.command_over(&id).await.as_ref()) };
                 self.running.push(over.boxed());
             }
         }

@@ -56,9 +56,10 @@ impl Standing {
         let gateway = self.gateway.get();
         let shown = gateway.map(|gateway| self.figures.show(*gateway.progress().borrow()));
         let shown = shown.unwrap_or_default();
-        let age = gateway.zip(shown.oldest).filter(|_| shown.lag > 0).map_or(0.0, |(gateway, at)| {
-            gateway.clock().wall.since(at).as_secs_f64()
-        });
+        let age = gateway
+            .zip(shown.oldest)
+            .filter(|_| shown.lag > 0)
+            .map_or(0.0, |(gateway, at)| gateway.clock().wall.since(at).as_secs_f64());
         // Up, it is the publisher that knows whether it has what there is.
         let state = match state {
             LinkState::Live if shown.catching_up => LinkState::CatchingUp,

@@ -8,7 +8,7 @@ use rumqttc_v4::{
 
 use super::client::{
     Ack, CONNECT, Client, Dial, End, EndKind, Events, Facts, IN_FLIGHT, Incoming, Inner,
-    KEEP_ALIVE, PROTOCOL_MAXIMUM, Polled, REQUESTS, Session,
+    PROTOCOL_MAXIMUM, Polled, REQUESTS, Session,
 };
 use super::message::{Answer, Answered, Lost, Message};
 
@@ -18,7 +18,7 @@ fn options(dial: &Dial) -> MqttOptions {
     let mode = if dial.keep { SessionMode::Persistent } else { SessionMode::Clean };
     options
         .set_session_mode(mode)
-        .set_keep_alive(u16::try_from(KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX))
+        .set_keep_alive(dial.keep_alive_s)
         // A broker of this version cannot be told a limit: what the library refused would come
         // again for ever. It is received, dropped and acknowledged instead.
         .set_max_packet_size(PROTOCOL_MAXIMUM, PROTOCOL_MAXIMUM)
@@ -43,14 +43,14 @@ pub(super) async fn open(dial: &Dial) -> Result<Session, End> {
     let mut network = NetworkOptions::new();
     network.set_connection_timeout(CONNECT.as_secs());
     events.set_network_options(network);
-    let connack = match events.poll().await {
-        Ok(Event::Incoming(Packet::ConnAck(connack))) => connack,
+    match events.poll().await {
+        Ok(Event::Incoming(Packet::ConnAck(_))) => {}
         Ok(_) => return Err(End::lost("the broker did not answer with CONNACK")),
         Err(error) => return Err(end(error)),
-    };
-    let facts = Facts::new(connack.session_present, None, true);
+    }
+    let facts = Facts::new(None, true);
     let client = Client { inner: Inner::V4(client), facts };
-    Ok(Session::start(client, Loop(events)))
+    Ok(Session::start(client, Loop(events), dial))
 }
 
 struct Loop(EventLoop);
@@ -74,10 +74,7 @@ fn incoming(publish: mqtt::Publish) -> Incoming {
         QoS::AtLeastOnce => Some(Ack::V4(mqtt::ManualAck::PubAck(mqtt::PubAck::new(publish.pkid)))),
         QoS::ExactlyOnce => Some(Ack::V4(mqtt::ManualAck::PubRec(mqtt::PubRec::new(publish.pkid)))),
     };
-    Incoming {
-        ack,
-        ..Incoming::new(&publish.topic, publish.payload, publish.retain, publish.dup)
-    }
+    Incoming { ack, ..Incoming::new(&publish.topic, publish.payload, publish.retain, publish.dup) }
 }
 
 /// Why a connection ended, or was not made.

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::client::{
     Ack, CONNECT, Client, Dial, End, EndKind, Events, Facts, IN_FLIGHT, Incoming, Inner,
-    KEEP_ALIVE, LARGEST_PACKET, Polled, RECEIVE_MAXIMUM, REQUESTS, SESSION_EXPIRY, Session,
+    LARGEST_PACKET, Polled, RECEIVE_MAXIMUM, REQUESTS, SESSION_EXPIRY, Session,
 };
 use super::message::{Answer, Answered, Lost, Message};
 
@@ -28,18 +28,11 @@ type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> +
 struct NothingInFlight(PersistedSession);
 
 impl SessionStore for NothingInFlight {
-    fn load<'a>(
-        &'a self,
-        _: &'a SessionStoreKey,
-    ) -> Stored<'a, Option<PersistedSession>> {
+    fn load<'a>(&'a self, _: &'a SessionStoreKey) -> Stored<'a, Option<PersistedSession>> {
         Box::pin(async { Ok(Some(self.0.clone())) })
     }
 
-    fn save<'a>(
-        &'a self,
-        _: &'a SessionStoreKey,
-        _: &'a PersistedSession,
-    ) -> Stored<'a, ()> {
+    fn save<'a>(&'a self, _: &'a SessionStoreKey, _: &'a PersistedSession) -> Stored<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 
@@ -58,7 +51,7 @@ fn options(dial: &Dial) -> MqttOptions {
     options
         .set_connect_properties(properties)
         .set_clean_start(!dial.keep)
-        .set_keep_alive(u16::try_from(KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX))
+        .set_keep_alive(dial.keep_alive_s)
         .set_connect_timeout(CONNECT)
         .set_outgoing_inflight_upper_limit(IN_FLIGHT)
         .set_max_request_batch(REQUESTS)
@@ -104,12 +97,11 @@ pub(super) async fn open(dial: &Dial) -> Result<Session, End> {
         return Err(End::of(EndKind::Refused, "the broker takes QoS 0 only, which loses readings"));
     }
     let facts = Facts::new(
-        connack.session_present,
         properties.and_then(|p| p.max_packet_size),
         properties.is_none_or(|p| p.retain_available != Some(0)),
     );
     let client = Client { inner: Inner::V5(client.clone()), facts };
-    Ok(Session::start(client, Loop(events)))
+    Ok(Session::start(client, Loop(events), dial))
 }
 
 struct Loop(EventLoop);
@@ -170,10 +162,9 @@ fn end(error: ConnectionError, connecting: bool) -> End {
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, reason_string }) => {
             let said = reason_string.map(|text| format!(" ({text})")).unwrap_or_default();
             match reason_code {
-                DisconnectReasonCode::SessionTakenOver => End::of(
-                    EndKind::Taken,
-                    "another client connected with this link's client id",
-                ),
+                DisconnectReasonCode::SessionTakenOver => {
+                    End::of(EndKind::Taken, "another client connected with this link's client id")
+                }
                 DisconnectReasonCode::NotAuthorized => End::of(
                     EndKind::Refused,
                     format!("the broker ended the connection: not authorized{said}"),
