@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn what_is_no_command_is_refused_in_words_and_by_its_id_where_it_has_one() {
-        let nested = format!(r#"{{"name":"a","params":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        let nested =
+            format!(r#"{{"name":"a","params":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
         let bad: [&[u8]; 8] = [
             b"",
             b"on",
@@ -205,8 +206,11 @@ mod tests {
             assert_eq!(refused.id, None, "{refused}");
             assert!(!refused.why.is_empty());
         }
-        let answered: [&[u8]; 3] =
-            [br#"{"id":"x"}"#, br#"{"id":"x","name":1}"#, br#"{"id":"x","name":"a","timeout_ms":-1}"#];
+        let answered: [&[u8]; 3] = [
+            br#"{"id":"x"}"#,
+            br#"{"id":"x","name":1}"#,
+            br#"{"id":"x","name":"a","timeout_ms":-1}"#,
+        ];
         for payload in answered {
             let refused = request(payload, &attic()).unwrap_err();
             assert_eq!(refused.id, Some(CommandId::parse("x").unwrap()), "{refused}");

@@ -6,12 +6,14 @@
 //! | module | what for |
 //! | --- | --- |
 //! | [`memory`] | a store in memory, whose commits can be made to fail |
+//! | [`mqtt`] | a client that does as it is told, and a recorder before a broker |
 //! | [`sim`] | parts of the world under a test's control |
 //! | [`wait`] | waiting for a state with a deadline, never for a time |
-//! | [`servers`] | real programs on free ports in temporary folders: the server itself, a browser |
+//! | [`servers`] | real programs on free ports in temporary folders: the server itself, mosquitto, a browser; a bad network |
 
 pub mod conformance;
 pub mod memory;
+pub mod mqtt;
 pub mod servers;
 pub mod sim;
 pub mod wait;

@@ -56,6 +56,9 @@ pub struct LinkTable {
     /// A PEM file of the roots that vouch for the broker, in place of the machine's.
     #[serde(default)]
     pub ca: Option<PathBuf>,
+    /// After how many seconds of silence both sides show that they are there.
+    #[serde(default = "half_a_minute")]
+    pub keep_alive_s: u16,
     /// Where a new link begins: `start` sends what is on file.
     #[serde(default)]
     pub from: Beginning,
@@ -67,6 +70,10 @@ fn all() -> Vec<String> {
 
 fn one() -> u8 {
     1
+}
+
+fn half_a_minute() -> u16 {
+    30
 }
 
 /// A text that is never shown.
@@ -197,6 +204,8 @@ pub struct LinkConfig {
     pub versions: Versions,
     /// A PEM file of the roots that vouch for the broker.
     pub ca: Option<PathBuf>,
+    /// After how long a silence both sides show that they are there, in seconds.
+    pub keep_alive_s: u16,
     /// Where it begins when it is new.
     pub begin: Begin,
 }
@@ -225,6 +234,9 @@ impl TryFrom<LinkTable> for LinkConfig {
                 return Err(ConfigError::at("/prefix", detail));
             }
         }
+        if !(2..=3600).contains(&table.keep_alive_s) {
+            return Err(ConfigError::at("/keep_alive_s", "must lie between 2 and 3600"));
+        }
         let begin = match table.from {
             Beginning::End => Begin::End,
             Beginning::Start => Begin::Start,
@@ -241,6 +253,7 @@ impl TryFrom<LinkTable> for LinkConfig {
             commands: table.commands,
             versions: versions(table.version.as_deref())?,
             ca: table.ca,
+            keep_alive_s: table.keep_alive_s,
             begin,
         })
     }
@@ -407,6 +420,7 @@ mod tests {
             ("ingest", json!(["devices/+/data", "a#"]), "/ingest/1"),
             ("ingest", json!(["$share/g/devices/+/data"]), "/ingest/0"),
             ("version", json!("4.0"), "/version"),
+            ("keep_alive_s", json!(1), "/keep_alive_s"),
             ("format", json!("xml"), "flat"),
             ("nmae", json!(1), "nmae"),
         ] {
@@ -418,7 +432,8 @@ mod tests {
 
     #[test]
     fn the_password_is_never_shown() {
-        let table = json!({"name": "up", "url": "mqtt://h", "username": "u", "password": "hunter2"});
+        let table =
+            json!({"name": "up", "url": "mqtt://h", "username": "u", "password": "hunter2"});
         let link = parse(table).unwrap();
         assert!(!format!("{link:?}").contains("hunter2"));
     }

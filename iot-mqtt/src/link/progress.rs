@@ -9,7 +9,7 @@ use iot_core::domain::Seq;
 
 /// What became of a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// The other side has it.
     Acknowledged,
     /// It is not for the other side.
@@ -20,18 +20,18 @@ pub enum Fate {
 
 /// A reading that is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiting(u64);
+pub(crate) struct Waiting(u64);
 
 /// How far a cursor may move, and what the readings on its way became. Those that are neither
 /// acknowledged nor filtered were dropped, or had left the log before they were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// The last place that is settled.
-    pub seq: Seq,
+    pub(crate) seq: Seq,
     /// Readings acknowledged since the last move.
-    pub acknowledged: u64,
+    pub(crate) acknowledged: u64,
     /// Readings passed over since the last move.
-    pub filtered: u64,
+    pub(crate) filtered: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,7 @@ struct Place {
 
 /// The readings between a cursor's place and where it has read to.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// How many places were taken out of the front.
     gone: u64,
     places: VecDeque<Place>,
@@ -54,18 +54,18 @@ pub struct Progress {
 impl Progress {
     /// Nothing looked at after this place, which is settled.
     #[must_use]
-    pub fn after(settled: Seq) -> Self {
+    pub(crate) fn after(settled: Seq) -> Self {
         Self { gone: 0, places: VecDeque::new(), read: settled, settled }
     }
 
     /// A reading that is sent, and waited for.
-    pub fn sent(&mut self, seq: Seq) -> Waiting {
+    pub(crate) fn sent(&mut self, seq: Seq) -> Waiting {
         self.push(seq, None);
         Waiting(self.gone + self.places.len() as u64 - 1)
     }
 
     /// A reading whose fate is known at once.
-    pub fn passed(&mut self, seq: Seq, fate: Fate) {
+    pub(crate) fn passed(&mut self, seq: Seq, fate: Fate) {
         self.push(seq, Some(fate));
     }
 
@@ -76,12 +76,12 @@ impl Progress {
     }
 
     /// Everything up to this place was looked at; what was not named is not in the log any more.
-    pub fn read_to(&mut self, seq: Seq) {
+    pub(crate) fn read_to(&mut self, seq: Seq) {
         self.read = self.read.max(seq);
     }
 
     /// A reading that was waited for has its fate; the first counts.
-    pub fn answered(&mut self, waiting: Waiting, fate: Fate) {
+    pub(crate) fn answered(&mut self, waiting: Waiting, fate: Fate) {
         let index = waiting.0.checked_sub(self.gone).and_then(|index| usize::try_from(index).ok());
         if let Some(place) = index.and_then(|index| self.places.get_mut(index))
             && place.fate.is_none()
@@ -91,7 +91,7 @@ impl Progress {
     }
 
     /// How far the cursor may move now; none where it stands there already.
-    pub fn settle(&mut self) -> Option<Settled> {
+    pub(crate) fn settle(&mut self) -> Option<Settled> {
         let mut settled = Settled { seq: self.settled, acknowledged: 0, filtered: 0 };
         while let Some(Place { fate: Some(fate), .. }) = self.places.front() {
             match fate {

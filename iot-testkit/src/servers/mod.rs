@@ -10,11 +10,15 @@ mod error;
 mod folder;
 pub mod http;
 mod iot_server;
+mod mosquitto;
 mod ports;
 mod process;
+mod proxy;
 
 pub use error::{ServerError, ServerErrorKind};
 pub use folder::TestFolder;
 pub use iot_server::{IotServer, IotServerBuilder};
+pub use mosquitto::{Mosquitto, MosquittoBuilder};
 pub use ports::free_ports;
 pub use process::{Process, find_program};
+pub use proxy::{Proxy, Side, Tap};
