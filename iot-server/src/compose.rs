@@ -8,6 +8,8 @@ use iot_core::gateway::{Builder, Gateway};
 use iot_core::pipeline::policy::Wear;
 use iot_core::port::Synchronous;
 use iot_http::{Http, HttpConfig};
+use iot_mqtt::Mqtt;
+use iot_mqtt::link::Link;
 use iot_plugins as _;
 use iot_storage as _;
 use serde_json::Value as Json;
@@ -80,6 +82,7 @@ pub(crate) fn gateway(
     for instance in instances {
         builder = builder.instance(instance);
     }
+    let builder = builder.layer(mqtt(&loaded.config)?);
     Ok(builder.layer(WithAdminToken::new(http, &place.data)))
 }
 
@@ -98,6 +101,18 @@ pub(crate) fn http(config: &Config, place: &Place) -> HttpConfig {
         origins: config.http.origins.clone(),
         control: Some(place.control()),
     }
+}
+
+/// The embedded broker, where it is not off, and the links of the configuration.
+fn mqtt(config: &Config) -> anyhow::Result<Mqtt> {
+    let mut mqtt = Mqtt::new();
+    if let Some(broker) = config.mqtt.broker(&config.http.origins)? {
+        mqtt = mqtt.broker(broker);
+    }
+    for link in &config.mqtt.link {
+        mqtt = mqtt.link(Link::new(link.with_password()?, Origin::File));
+    }
+    Ok(mqtt)
 }
 
 /// What is made at the very first start, so that readings flow at once.

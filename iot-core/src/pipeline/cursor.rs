@@ -104,6 +104,7 @@ impl Cursor {
     pub fn settle(&mut self, seq: Seq, acknowledged: u64, filtered: u64) {
         let Some(stretch) = seq.0.checked_sub(self.at.seq.0) else { return };
         self.at.seq = seq;
+        self.read_from = self.read_from.max(seq.plus(1));
         self.at.acknowledged += acknowledged;
         self.at.filtered += filtered;
         self.at.dropped += stretch.saturating_sub(acknowledged + filtered);

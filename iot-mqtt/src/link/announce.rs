@@ -28,8 +28,10 @@ const WINDOW: usize = 32;
 pub(crate) struct Announcer {
     pub(crate) gateway: Handle,
     pub(crate) devices: Devices,
-    /// Devices of this home are the other side's own.
+    /// Devices of this home are the other side's own, and say themselves whether they are there.
     pub(crate) theirs: Home,
+    /// Whether the gateway says there what it knows of them.
+    pub(crate) describes_theirs: bool,
     pub(crate) prefix: String,
     /// Whether the other side keeps messages for those who come later.
     pub(crate) retain: bool,
@@ -134,23 +136,27 @@ impl Announcer {
         hasher: &RandomState,
     ) -> Vec<Message> {
         let view = self.gateway.device(id);
-        let ours = |view: &DeviceView| {
-            view.device.home != self.theirs && self.devices.contains(&view.device.id)
+        let ours = |view: &DeviceView| view.device.home != self.theirs;
+        let told = |view: &DeviceView| {
+            (ours(view) || self.describes_theirs) && self.devices.contains(&view.device.id)
         };
-        let Some(view) = view.filter(|view| ours(view)) else {
+        let Some(view) = view.filter(|view| told(view)) else {
             // An empty message takes away what is kept there.
-            return match said.remove(id) {
-                Some(_) => [Purpose::Status, Purpose::Info]
-                    .map(|purpose| self.message(&purpose.of(id), Bytes::new()))
-                    .into(),
-                None => Vec::new(),
-            };
+            let Some(before) = said.remove(id) else { return Vec::new() };
+            let status = before.online.map(|_| Purpose::Status);
+            let all = status.into_iter().chain([Purpose::Info]);
+            return all.map(|purpose| self.message(&purpose.of(id), Bytes::new())).collect();
         };
         let mut news = Vec::new();
         let before = said.entry(id.clone()).or_default();
-        let online = view.state == DeviceState::Online;
-        if before.online.replace(online) != Some(online) {
-            news.push(self.message(&Purpose::Status.of(id), word(online)));
+        if ours(&view) {
+            let online = view.state == DeviceState::Online;
+            if before.online.replace(online) != Some(online) {
+                news.push(self.message(&Purpose::Status.of(id), word(online)));
+            }
+        } else {
+            // A device says itself whether it is there.
+            before.online = None;
         }
         // When it was last heard is no news of its own.
         let without = DeviceView { last_seen: None, ..DeviceView::clone(&view) };

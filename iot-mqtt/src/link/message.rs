@@ -51,6 +51,11 @@ pub(crate) struct Lost;
 
 /// Where messages go: a session with a broker, or the embedded broker.
 pub(crate) trait Outlet: Send + Sync {
+    /// Whether anybody would get what is published now; if not, it is passed over unread.
+    fn wanted(&self) -> bool {
+        true
+    }
+
     /// The largest packet that the other side takes, in bytes.
     fn largest(&self) -> usize;
 

@@ -10,17 +10,17 @@
 //! - `inbound`, `commands`: what is taken in
 //! - `backoff`, `figures`, `state`: when it tries again, and what it shows
 
-mod announce;
+pub(crate) mod announce;
 mod backoff;
 mod client;
 mod commands;
 pub mod config;
-mod figures;
+pub(crate) mod figures;
 mod inbound;
-mod message;
-mod messages;
+pub(crate) mod message;
+pub(crate) mod messages;
 mod progress;
-mod publisher;
+pub(crate) mod publisher;
 mod state;
 mod v4;
 mod v5;
@@ -182,6 +182,7 @@ impl Link {
             gateway: gateway.clone(),
             devices: self.config.devices.clone(),
             theirs: Home::Link(self.config.name.clone()),
+            describes_theirs: false,
             prefix: self.config.prefix.clone(),
             retain: client.facts().retains,
         };

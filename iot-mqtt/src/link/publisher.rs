@@ -168,7 +168,7 @@ impl Publisher {
                 return Ok(());
             }
             let Some(sending) = self.ready.front() else {
-                if self.read().await {
+                if !self.pass_over(outlet) && self.read().await {
                     continue;
                 }
                 return Ok(());
@@ -190,6 +190,20 @@ impl Publisher {
                 self.answering.push_back(answering.boxed());
             }
         }
+    }
+
+    /// Passes over what nobody would get, without reading it; whether it did.
+    fn pass_over(&mut self, outlet: &impl Outlet) -> bool {
+        // Taken before it is asked: whoever comes after that gets what is committed after that.
+        let end = *self.end.borrow_and_update();
+        if outlet.wanted() || !self.answering.is_empty() || self.next > end {
+            return false;
+        }
+        let passed = (end.0 + 1).saturating_sub(self.next.0);
+        (self.progress, self.next) = (Progress::after(end), end.plus(1));
+        self.cursor.settle(end, 0, passed);
+        self.figures.moved(self.cursor.place(), None);
+        true
     }
 
     /// Reads a page, if there is one; whether there may be more to do now.

@@ -189,7 +189,6 @@ impl Link {
     ///
     /// # Errors
     /// When the file cannot be read or holds no password, in a sentence that names it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "links are not part of the program yet"))]
     pub(crate) fn with_password(&self) -> Result<LinkConfig, Fault> {
         let fault = |key: &str, what: String| {
             Fault::anywhere(format!("[[mqtt.link]] {}: {key}", self.name), what)
