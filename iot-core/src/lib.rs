@@ -36,6 +36,7 @@
 //! - [`adapter`]: a Rust type or a closure as a plugin kind
 //! - [`registry`]: what crates register, found by name at start
 //! - [`schema`]: JSON Schema of configurations and commands, checked
+//! - [`format`](mod@format): readings as the payloads of MQTT, read and written
 //! - [`grid`]: bucket widths and calendar edges
 //! - [`clock`]: the machine's clock, and when it can be trusted
 //! - [`task`]: every task has a name, an owner and an end

@@ -88,10 +88,11 @@ text_ids! {
         |t| word(t, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
         "must be 1 to 64 of A-Z a-z 0-9 _ - and begin with a letter or digit",
         "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$";
-    /// A sensor's key within its device.
+    /// A sensor's key within its device. `ts`, `values` and `time` mean something else in payloads.
     SensorKey, "sensor key",
-        |t| word(t, |b| b.is_ascii_alphabetic(), |b| b.is_ascii_alphanumeric() || b == b'_'),
-        "must be 1 to 64 of A-Z a-z 0-9 _ and begin with a letter",
+        |t| word(t, |b| b.is_ascii_alphabetic(), |b| b.is_ascii_alphanumeric() || b == b'_')
+            && !matches!(t, "ts" | "values" | "time"),
+        "must be 1 to 64 of A-Z a-z 0-9 _, begin with a letter and be none of ts, values and time",
         "^[A-Za-z][A-Za-z0-9_]{0,63}$";
     /// The name of an instance: one running plugin with its own configuration.
     InstanceName, "instance name",

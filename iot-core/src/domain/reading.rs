@@ -238,6 +238,16 @@ impl Batch {
         self.samples.push(sample);
     }
 
+    /// Takes away what was added after it held `len` samples.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.samples.truncate(len);
+    }
+
+    /// What is in it, to be completed.
+    pub(crate) fn samples_mut(&mut self) -> &mut [Sample] {
+        &mut self.samples
+    }
+
     /// What is in it, in the order it was added.
     #[must_use]
     pub fn samples(&self) -> &[Sample] {
