@@ -14,7 +14,6 @@ pub mod config;
 pub mod fuzz;
 mod layer;
 pub mod link;
-mod payload;
 mod serve;
 pub mod topic;
 mod waiters;

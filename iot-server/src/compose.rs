@@ -8,12 +8,14 @@ use iot_core::gateway::{Builder, Gateway};
 use iot_core::pipeline::policy::Wear;
 use iot_core::port::Synchronous;
 use iot_http::{Http, HttpConfig};
+use iot_mqtt::Mqtt;
+use iot_mqtt::config::BrokerConfig;
 use iot_plugins as _;
 use iot_storage as _;
 use serde_json::Value as Json;
 
 use crate::commands::WithAdminToken;
-use crate::config::{Config, Environment, Loaded, model};
+use crate::config::{Config, Environment, Listen, Loaded, model};
 
 /// Where a gateway lives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,6 +82,9 @@ pub(crate) fn gateway(
     for instance in instances {
         builder = builder.instance(instance);
     }
+    if let Some(broker) = broker(&loaded.config) {
+        builder = builder.layer(Mqtt::new(broker));
+    }
     Ok(builder.layer(WithAdminToken::new(http, &place.data)))
 }
 
@@ -98,6 +103,17 @@ pub(crate) fn http(config: &Config, place: &Place) -> HttpConfig {
         origins: config.http.origins.clone(),
         control: Some(place.control()),
     }
+}
+
+/// The embedded broker; none where it is off.
+fn broker(config: &Config) -> Option<BrokerConfig> {
+    let Listen::On(listen) = &config.mqtt.listen else { return None };
+    Some(BrokerConfig {
+        listen: listen.clone(),
+        origins: config.http.origins.clone(),
+        max_message: u32::try_from(config.mqtt.max_message.0).unwrap_or(u32::MAX),
+        ..BrokerConfig::default()
+    })
 }
 
 /// What is made at the very first start, so that readings flow at once.

@@ -244,6 +244,11 @@ impl Batch {
         &self.samples
     }
 
+    /// The samples themselves, for formats that add many and may have to take them back.
+    pub(crate) fn samples_mut(&mut self) -> &mut Vec<Sample> {
+        &mut self.samples
+    }
+
     /// Takes the samples out.
     #[must_use]
     pub fn into_samples(self) -> Vec<Sample> {

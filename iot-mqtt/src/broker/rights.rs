@@ -60,6 +60,14 @@ impl Gatekeeper {
         Ok(Client { keeper: self.clone(), principal, credential: Some(credential) })
     }
 
+    /// The author of a will: what it may publish was asked when it connected.
+    pub(crate) fn testator(&self, owner: &str) -> Client {
+        let keeper = Self { local_commands: true, ..self.clone() };
+        let principal =
+            Principal { name: owner.to_owned(), role: Role::Operator, scope: Scope::All };
+        Client { keeper, principal, credential: None }
+    }
+
     fn local(&self) -> Client {
         let name = Principal::local().name;
         let principal = Principal { name, role: Role::Operator, scope: Scope::All };

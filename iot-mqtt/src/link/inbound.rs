@@ -16,6 +16,7 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt as _};
 use iot_core::domain::{Batch, DeviceId, Home};
+use iot_core::format::flat;
 use iot_core::gateway::{Handle, Inlet, Pending};
 use iot_core::ledger::Refusal;
 use tokio::sync::mpsc;
@@ -25,7 +26,7 @@ use super::commands::{self, Reply, Route, Taken};
 use super::config::LinkConfig;
 use super::message::{Answer, Answered, Lost, Message, Outlet as _};
 use crate::topic::{Filter, Purpose, Topic};
-use crate::{command, payload};
+use crate::command;
 
 /// Messages that are not acknowledged.
 const WINDOW: usize = 256;
@@ -207,8 +208,11 @@ impl Inbound {
             return self.refuse(message, Refusal::Retained);
         }
         let mut batch = Batch::new();
-        match payload::read(&message.payload, device, &mut batch) {
-            Ok(bad_names) => self.gateway.count_refused(Refusal::BadName, bad_names),
+        match flat::read(&message.payload, device, &mut batch) {
+            Ok(read) => {
+                self.gateway.count_refused(Refusal::BadName, read.refused_names as u64);
+                self.gateway.count_refused(Refusal::BadValue, read.refused_values as u64);
+            }
             Err(_) => return self.refuse(message, Refusal::Malformed),
         }
         if batch.is_empty() {

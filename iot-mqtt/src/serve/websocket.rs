@@ -28,7 +28,10 @@ pub(super) async fn upgrade(
     config.max_message_size = Some(largest);
     config.max_frame_size = Some(largest);
     // The signature is the library's: its refusal is a whole answer.
-    #[expect(clippy::result_large_err, reason = "the library's callback returns an answer by value")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "the library's callback returns an answer by value"
+    )]
     let check = |request: &Request, mut answer: Response| -> Result<Response, ErrorResponse> {
         if !may_use(request.headers(), origins) {
             return Err(refusal(

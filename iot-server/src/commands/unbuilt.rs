@@ -3,13 +3,10 @@
 use std::path::Path;
 
 use crate::compose::Place;
-use crate::config::{Config, Listen};
+use crate::config::Config;
 
 /// Says what is asked for and not part of this build.
 pub(crate) fn say(config: &Config, place: &Place) {
-    if config.mqtt.listen != Listen::Off {
-        tracing::info!("the embedded broker is not part of this build yet; MQTT is off");
-    }
     for link in &config.mqtt.link {
         let link = link.name.as_str();
         tracing::warn!(
