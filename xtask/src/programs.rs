@@ -49,6 +49,20 @@ pub(crate) const CHROMIUM: Program = Program {
     package: "chromium",
     purpose: "tests drive the page in a real browser",
 };
+/// An outside broker; it lies where only root's path leads, and is looked for there too.
+pub(crate) const MOSQUITTO: Program = Program {
+    name: "mosquitto",
+    commands: &["mosquitto", "/usr/sbin/mosquitto"],
+    package: "mosquitto",
+    purpose: "tests link the server to a broker that is not ours",
+};
+/// Two clients of MQTT.
+pub(crate) const MOSQUITTO_CLIENTS: Program = Program {
+    name: "mosquitto_pub",
+    commands: &["mosquitto_pub"],
+    package: "mosquitto-clients",
+    purpose: "tests speak to the embedded broker as a script would",
+};
 /// Node.js, of a version that the page's build takes.
 pub(crate) const NODE: Program =
     Program { name: "node", commands: &["node"], package: "nodejs", purpose: "builds the page" };

@@ -6,13 +6,16 @@ use anyhow::Result;
 
 use crate::cargo::{PROFILE, cargo};
 use crate::page;
-use crate::programs::{self, CHROMIUM, CURL, FAKETIME, NODE, NPM, SQLITE3};
+use crate::programs::{
+    self, CHROMIUM, CURL, FAKETIME, MOSQUITTO, MOSQUITTO_CLIENTS, NODE, NPM, SQLITE3,
+};
 use crate::steps::{self, Ending, Step};
 use crate::tier::Tier;
 
 /// Programs, page, Rust.
 pub(crate) fn run(root: &Path, tier: Tier, install: bool) -> Result<Ending> {
-    if !programs::ensure_present(&[SQLITE3, CURL, FAKETIME, CHROMIUM, NODE, NPM], install)? {
+    let needed = [SQLITE3, CURL, FAKETIME, CHROMIUM, MOSQUITTO, MOSQUITTO_CLIENTS, NODE, NPM];
+    if !programs::ensure_present(&needed, install)? {
         return Ok(Ending::ProgramsMissing);
     }
 
