@@ -50,7 +50,7 @@ impl State {
         connect: &Connect,
         owner: &Arc<str>,
         now: Instant,
-    ) -> Result<Accepted, Packet> {
+    ) -> Result<Accepted, Box<ConnectAck>> {
         self.admissible(connect).map_err(refusal)?;
         let assigned = connect.client_id.is_empty();
         let client = if assigned { self.new_client() } else { own_text(&connect.client_id) };

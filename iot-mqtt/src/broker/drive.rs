@@ -222,6 +222,7 @@ impl Drive {
         assert!(counts.retained <= limits.retained, "more retained messages than are allowed");
         assert!(counts.retained_bytes <= limits.retained_bytes, "they occupy more than allowed");
         assert!(counts.queued_bytes <= limits.queued_bytes, "queues occupy more than is allowed");
+        assert!(counts.unreleased <= limits.unreleased, "more are unreleased than may be");
         self.state.check();
     }
 }

@@ -315,3 +315,19 @@ impl Outgoing {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_id_is_not_given_twice_while_it_is_in_flight() {
+        let mut out = Outgoing::default();
+        let kept: Vec<NonZeroU16> = (0..3).filter_map(|_| out.take_id()).collect();
+        for _ in 0..150_000 {
+            let id = out.take_id().unwrap();
+            assert!(!kept.contains(&id));
+            out.return_id(id);
+        }
+    }
+}

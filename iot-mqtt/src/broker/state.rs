@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(super) queued: usize,
     pub(super) queued_bytes: usize,
     pub(super) will_bytes: usize,
+    /// Publishes of QoS 2 that clients have not released.
+    pub(super) unreleased: usize,
     epoch: u64,
     pub(super) dropped: Dropped,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Counts {
     /// Messages waiting for clients or unanswered by them, and what they occupy.
     pub(crate) queued: usize,
     pub(crate) queued_bytes: usize,
+    /// Publishes of QoS 2 that clients have not released.
+    pub(crate) unreleased: usize,
 }
 
 impl State {
@@ -93,6 +97,7 @@ impl State {
             queued: 0,
             queued_bytes: 0,
             will_bytes: 0,
+            unreleased: 0,
             epoch: 0,
             dropped: Dropped::default(),
         }
@@ -115,6 +120,7 @@ impl State {
             retained_bytes: self.retained.bytes(),
             queued: self.queued,
             queued_bytes: self.queued_bytes,
+            unreleased: self.unreleased,
         }
     }
 
@@ -237,6 +243,7 @@ impl State {
             self.will_bytes -= left.will.message.cost();
             wills.push(publishable(left, now));
         }
+        self.unreleased -= session.incoming.len();
         self.queued -= session.out.len();
         self.queued_bytes -= session.out.bytes();
         self.dropped.session_ended += session.out.len() as u64;
@@ -255,6 +262,7 @@ impl State {
         assert_eq!(sum(|s| s.out.len()), self.queued, "queued messages");
         assert_eq!(sum(|s| s.out.bytes()), self.queued_bytes, "queued bytes");
         assert_eq!(sum(|s| s.subscriptions.len()), self.subscriptions.len(), "subscriptions");
+        assert_eq!(sum(|s| s.incoming.len()), self.unreleased, "unreleased publishes");
         let online = sessions().filter(|s| s.online()).count();
         assert_eq!(online, self.connections.len(), "connections");
         assert_eq!(online + self.away.len(), self.clients.len(), "sessions away");

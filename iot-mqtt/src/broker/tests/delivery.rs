@@ -159,6 +159,33 @@ fn more_than_we_allow_ends_the_connection() {
 }
 
 #[test]
+fn what_is_never_released_takes_no_more_memory_than_is_allowed() {
+    let mut bench = Bench::new(Limits { unreleased: 3, ..Limits::default() });
+    let first = bench.connect(Version::V5, staying("a"));
+    for n in 1..=4 {
+        bench.send(first, publish("t", "x", 2, n));
+    }
+    bench.drive.acknowledge(first, 4);
+    let codes: Vec<u8> = bench
+        .receive(first)
+        .into_iter()
+        .map(|packet| match packet {
+            v5::Packet::PublishReceived(ack) => ack.reason_code.into(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(codes, [0, 0, 0, 0x97]);
+    let old = bench.connect(Version::V3, passing("b"));
+    assert_eq!(bench.send_last(old, publish("t", "x", 2, 1)), Some(vec![]));
+    bench.send(first, pubrel(id(1)));
+    bench.send(first, publish("t", "x", 2, 4));
+    assert_eq!(bench.drive.state.counts().unreleased, 3);
+    bench.lose(first);
+    bench.connect(Version::V5, passing("a"));
+    assert_eq!(bench.drive.state.counts().unreleased, 0);
+}
+
+#[test]
 fn a_name_that_is_none_ends_the_connection_and_one_that_we_do_not_take_is_refused() {
     let mut bench = bench();
     for name in ["a/#", "+", "a+b"] {
