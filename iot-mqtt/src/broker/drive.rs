@@ -205,8 +205,8 @@ impl Drive {
     /// Lets time pass.
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now += time;
-        let ticked = self.state.tick(self.now);
-        self.release(ticked.wills);
+        let wills = self.state.tick(self.now);
+        self.release(wills);
     }
 
     /// Checks that no bound is exceeded and that the sums are those of their parts.

@@ -54,15 +54,6 @@ pub(crate) enum Closed {
     Abnormal,
 }
 
-/// What the passing of time brought.
-#[derive(Debug, Default)]
-pub(crate) struct Ticked {
-    /// Wills whose delay is over, to be treated like any publish.
-    pub(crate) wills: Vec<Will>,
-    /// When there will be something next.
-    pub(crate) next: Option<Instant>,
-}
-
 /// What the broker holds, for the metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -310,8 +301,9 @@ impl State {
         wills
     }
 
-    /// Time passed: sessions end, wills become due, retained messages expire.
-    pub(crate) fn tick(&mut self, now: Instant) -> Ticked {
+    /// Time passed: sessions end, retained messages expire, and wills become due, which are given
+    /// back to be treated like any publish.
+    pub(crate) fn tick(&mut self, now: Instant) -> Vec<Will> {
         let mut wills = Vec::new();
         while let Some((at, session)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, session));
@@ -330,10 +322,8 @@ impl State {
                 self.time(session);
             }
         }
-        let (expired, retained) = self.retained.expire(now);
-        self.dropped.expired += expired;
-        let session = self.due.first().map(|(at, _)| *at);
-        Ticked { wills, next: [session, retained].into_iter().flatten().min() }
+        self.dropped.expired += self.retained.expire(now);
+        wills
     }
 }
 
