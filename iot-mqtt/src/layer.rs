@@ -250,7 +250,7 @@ async fn time(hub: Arc<Hub>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
-        let ticked = hub.with(|state| state.tick(Instant::now()));
-        hub.wills(ticked.wills);
+        let wills = hub.with(|state| state.tick(Instant::now()));
+        hub.wills(wills);
     }
 }
