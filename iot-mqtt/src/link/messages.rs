@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use iot_core::domain::{
     DeviceId, GatewayId, Home, Point, Quality, Sensor, SensorKey, SensorNo, Seq, TimeQuality,
     Timestamp, Value,
 };
+use iot_core::format::flat;
 use iot_core::port::{LogPage, Logged, Reckoning};
 
 use super::config::Devices;
@@ -144,35 +144,17 @@ pub(crate) fn build(
 
 impl Open {
     fn close(self, rule: &Rule) -> Sending {
+        let mut payload = Vec::new();
+        let values = self.values.iter().map(|(key, value)| (key, value.as_ref()));
+        flat::write(&mut payload, self.ts, self.unsynced, values);
         let message = Message {
             topic: format!("{}{}", rule.prefix, Purpose::Data.of(&self.device)),
-            payload: flat(self.ts, self.unsynced, &self.values),
+            payload: payload.into(),
             user: vec![("gw", rule.gateway.to_string()), ("seq", self.last.to_string())],
             ..Message::default()
         };
         Sending { message, covers: self.covers, ts: self.ts }
     }
-}
-
-/// The flat form: `{"ts":1700000000123,"temperature":21.5,"door":null,"time":"unsynced"}`.
-fn flat(ts: Timestamp, unsynced: bool, values: &[(SensorKey, Option<Value>)]) -> Bytes {
-    let mut json = format!("{{\"ts\":{}", ts.as_millis()).into_bytes();
-    for (key, value) in values {
-        json.extend_from_slice(b",\"");
-        json.extend_from_slice(key.as_str().as_bytes());
-        json.extend_from_slice(b"\":");
-        let start = json.len();
-        // Writing to memory does not fail, and no value fails to be JSON.
-        if serde_json::to_writer(&mut json, value).is_err() {
-            json.truncate(start);
-            json.extend_from_slice(b"null");
-        }
-    }
-    if unsynced {
-        json.extend_from_slice(b",\"time\":\"unsynced\"");
-    }
-    json.push(b'}');
-    Bytes::from(json)
 }
 
 #[cfg(test)]
