@@ -102,7 +102,6 @@ impl Link {
                     };
                     publisher.recover().await;
                     if backoff.ended(begun.elapsed()) && end.kind == EndKind::Lost {
-                        end.kind = EndKind::Taken;
                         let id = self.client_id(&gateway);
                         end.why += &format!("; another client may be using the client id {id}");
                     }
