@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(built.held, Some(Duration::from_secs(590)));
         let (built, _) = made(&page, false, 600);
         assert_eq!((built.resume, built.held, built.messages.len()), (None, None, 3));
-        assert_eq!(texts(&built)[1].1, r#"{"ts":5,"k2":0.5,"time":"unsynced"}"#);
+        assert_eq!(texts(&built)[1].1, r#"{"ts":5,"time":"unsynced","k2":0.5}"#);
     }
 
     #[test]
