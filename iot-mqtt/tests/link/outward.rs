@@ -27,7 +27,8 @@ async fn readings_are_published_in_order_and_the_cursor_follows_in_both_versions
             let message = heard.expect_message().await.unwrap();
             assert_eq!(message.topic, "site/devices/attic/data");
             let json: Json = serde_json::from_slice(&message.payload).unwrap();
-            assert_eq!(json, json!({"ts": 1_767_225_600_000_i64 + n, "n": n}));
+            assert_eq!(json["ts"], 1_767_225_600_000_i64 + n);
+            assert_eq!(json["n"].as_f64(), Some(n as f64));
             if version == Version::V5 {
                 assert_eq!(message.user_property("gw"), Some("gw"));
                 assert_eq!(message.user_property("seq"), Some((n + 1).to_string().as_str()));
