@@ -1,4 +1,8 @@
 //! How long a link waits before it tries again: 0.5 s, doubling to 30 s, with jitter.
+//!
+//! An acknowledgement begins it anew; but sessions that end as soon as they began, one after the
+//! other, double it all the same. Two clients of one id would else throw each other out for ever,
+//! twice a second.
 
 use std::time::Duration;
 
@@ -30,12 +34,13 @@ impl Backoff {
 
     /// How long to wait now.
     pub(crate) fn next(&mut self) -> Duration {
-        let doubled = FIRST.saturating_mul(1 << self.failures.min(6)).min(LONGEST);
+        let times = self.failures.max(self.short.saturating_sub(1));
+        let doubled = FIRST.saturating_mul(1 << times.min(6)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         doubled.mul_f64(0.75 + 0.25 * fastrand::f64())
     }
 
-    /// How long to wait where two clients throw each other out: whoever waits longer is let live.
+    /// How long to wait where another client has the id for certain.
     pub(crate) fn long() -> Duration {
         LONGEST.mul_f64(0.5 + fastrand::f64())
     }
@@ -63,8 +68,12 @@ mod tests {
         assert!(!backoff.ended(short));
         assert!(!backoff.ended(short));
         assert!(backoff.ended(short));
+        backoff.reset();
+        assert!(backoff.next() >= Duration::from_millis(1_500), "it waits longer each time");
         assert!(!backoff.ended(Duration::from_secs(9)));
         assert!(!backoff.ended(short));
+        backoff.reset();
+        assert!(backoff.next() <= FIRST);
         let long = Backoff::long();
         assert!((Duration::from_secs(15)..=Duration::from_secs(45)).contains(&long));
     }

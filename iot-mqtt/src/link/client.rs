@@ -41,8 +41,15 @@ pub(super) const RECEIVE_MAXIMUM: u16 = 256;
 pub(super) const SESSION_EXPIRY: u32 = 7 * 24 * 3600;
 /// Messages that were received and not looked at yet. Then the socket is read no further.
 const HEARD: usize = 32;
-/// Requests to the library that it has not taken yet.
-pub(super) const REQUESTS: usize = 64;
+/// Packets that the library reads before it looks after its requests again.
+pub(super) const READ_BATCH: usize = 64;
+/// Requests that the library writes before it flushes.
+pub(super) const WRITE_BATCH: usize = 64;
+/// Requests to the library that it has not taken yet, acknowledgements and others each. Whoever
+/// acknowledges must never wait here: the library would not be driven while its messages are not
+/// taken, and they would not be taken before the acknowledgements are.
+pub(super) const REQUESTS: usize = 512;
+const _: () = assert!(REQUESTS > READ_BATCH + HEARD + 1 + super::inbound::WINDOW);
 
 /// A version of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

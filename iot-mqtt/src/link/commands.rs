@@ -1,7 +1,6 @@
 //! Commands over a link: those that come in for the gateway's devices, and those that go out to
 //! devices that live on the other side.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,13 +12,13 @@ use iot_core::domain::{
 use iot_core::gateway::Handle;
 use iot_core::ledger::Refusal;
 use iot_core::port::{CommandRoute, Unready};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::client::{Client, Incoming};
 use super::message::{Answer, Message, Outlet as _};
 use crate::command;
 use crate::topic::{self, Purpose, Topic};
+use crate::waiters::Waiters;
 
 /// How long a command may take where nobody says; the core's own.
 const USUAL: Duration = Duration::from_secs(10);
@@ -30,14 +29,9 @@ pub(crate) struct Route {
     home: Home,
     name: String,
     prefix: String,
-    open: Mutex<Open>,
-}
-
-#[derive(Debug, Default)]
-struct Open {
     /// The session, while there is one.
-    client: Option<Client>,
-    waiting: HashMap<CommandId, (DeviceId, oneshot::Sender<Outcome>)>,
+    client: Mutex<Option<Client>>,
+    waiters: Waiters,
 }
 
 impl Route {
@@ -46,38 +40,23 @@ impl Route {
             home: Home::Link(name.to_owned()),
             name: name.to_owned(),
             prefix: prefix.to_owned(),
-            open: Mutex::default(),
+            client: Mutex::default(),
+            waiters: Waiters::default(),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn client(&self) -> MutexGuard<'_, Option<Client>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A session is there, or none is.
     pub(crate) fn connected(&self, client: Option<Client>) {
-        self.lock().client = client;
+        *self.client() = client;
     }
 
     /// A device says what became of a command; false where none waits for that.
     pub(crate) fn answered(&self, device: &DeviceId, id: &CommandId, outcome: Outcome) -> bool {
-        let mut open = self.lock();
-        match open.waiting.get(id) {
-            Some((of, _)) if of == device => {
-                let waiting = open.waiting.remove(id);
-                waiting.is_some_and(|(_, tell)| tell.send(outcome).is_ok())
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Takes a command out of the list when its deadline has passed, and nobody waits any more.
-struct Forget<'a>(&'a Route, CommandId);
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        self.0.lock().waiting.remove(&self.1);
+        self.waiters.answer(id, device, outcome)
     }
 }
 
@@ -92,23 +71,17 @@ impl CommandRoute for Route {
     }
 
     fn accepts(&self, _: &Home, _: &DeviceId) -> Result<(), Unready> {
-        match self.lock().client {
-            Some(_) => Ok(()),
-            None => Err(Unready::Soon(format!("the link {} is not connected", self.name))),
+        if self.client().is_some() {
+            Ok(())
+        } else {
+            Err(Unready::Soon(format!("the link {} is not connected", self.name)))
         }
     }
 
     async fn deliver(&self, _: &Home, command: Command) -> Outcome {
-        let (tell, told) = oneshot::channel();
-        let client = {
-            let mut open = self.lock();
-            let Some(client) = open.client.clone() else {
-                return Outcome::Refused(format!("the link {} is not connected", self.name));
-            };
-            open.waiting.insert(command.id.clone(), (command.device.clone(), tell));
-            client
+        let Some(client) = self.client().clone() else {
+            return Outcome::Refused(format!("the link {} is not connected", self.name));
         };
-        let _forget = Forget(self, command.id.clone());
         let message = Message {
             topic: format!("{}{}", self.prefix, Purpose::Commands.of(&command.device)),
             payload: command::handed(&command).into(),
@@ -117,14 +90,14 @@ impl CommandRoute for Route {
         if message.size() > client.largest() {
             return Outcome::Refused("it is larger than the broker takes".to_owned());
         }
-        let Ok(answered) = client.publish(&message).await else {
-            // It is unknown whether the library had sent it: the deadline decides.
-            return told.await.unwrap_or(Outcome::TimedOut { may_have_run: true });
-        };
-        if let Answer::Refused(why) = answered.await {
+        let waits = self.waiters.wait(command.id, command.device);
+        if let Ok(answered) = client.publish(&message).await
+            && let Answer::Refused(why) = answered.await
+        {
             return Outcome::Refused(format!("the broker does not take it: {why}"));
         }
-        told.await.unwrap_or(Outcome::TimedOut { may_have_run: true })
+        // Where the session ended meanwhile it may be there all the same: the deadline decides.
+        waits.get().await
     }
 }
 
@@ -268,13 +241,12 @@ mod tests {
         let route = Route::new("up", "");
         let (a, b) = (DeviceId::parse("a").unwrap(), DeviceId::parse("b").unwrap());
         let id = CommandId::parse("c").unwrap();
-        let (tell, told) = oneshot::channel();
-        route.lock().waiting.insert(id.clone(), (a.clone(), tell));
+        let waits = route.waiters.wait(id.clone(), a.clone());
         let done = || Outcome::Done(serde_json::Value::Null);
         assert!(!route.answered(&b, &id, done()), "another device");
         assert!(route.answered(&a, &id, done()));
         assert!(!route.answered(&a, &id, Outcome::Failed("late".to_owned())), "once");
-        assert_eq!(told.await.unwrap(), done());
+        assert_eq!(waits.get().await, done());
         assert!(matches!(route.accepts(&Home::Api, &a), Err(Unready::Soon(_))));
     }
 }

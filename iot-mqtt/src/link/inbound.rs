@@ -29,7 +29,7 @@ use crate::command;
 use crate::topic::{Filter, Purpose, Topic};
 
 /// Messages that are not acknowledged.
-const WINDOW: usize = 256;
+pub(super) const WINDOW: usize = 256;
 /// Commands that are not over, and answers that were not brought to their sender.
 const COMMANDS: usize = 128;
 
@@ -56,6 +56,14 @@ impl std::fmt::Debug for Inbound {
 
 /// What is owed to the broker, once a message was dealt with.
 type Owed = BoxFuture<'static, Option<Ack>>;
+
+/// Publishes an answer, and waits for the broker's.
+async fn publish(client: Client, message: Message) -> Answer {
+    match client.publish(&message).await {
+        Ok(answered) => answered.await,
+        Err(Lost) => Answer::Lost,
+    }
+}
 
 /// The answer that is waited for, if one is.
 async fn next(answering: &mut Option<Answered>) -> Answer {
@@ -120,13 +128,11 @@ impl Inbound {
         let mut owed: FuturesOrdered<Owed> = FuturesOrdered::new();
         let mut answering: Option<Answered> = None;
         loop {
+            // Beside all else, never before it: the way out may be full until the way in is read.
             if answering.is_none()
                 && let Some(answer) = self.answers.front()
             {
-                match client.publish(answer).await {
-                    Ok(answered) => answering = Some(answered),
-                    Err(Lost) => return Lost,
-                }
+                answering = Some(publish(client.clone(), answer.clone()).boxed());
             }
             let busy = self.running.len() + self.answers.len() >= COMMANDS;
             tokio::select! {

@@ -143,17 +143,13 @@ pub(crate) fn build(
 }
 
 impl Open {
-    fn flat(&self) -> Vec<u8> {
-        let mut json = Vec::new();
-        let values = self.values.iter().map(|(key, value)| (key, value.as_ref()));
-        flat::write(&mut json, self.ts, self.unsynced, values);
-        json
-    }
-
     fn close(self, rule: &Rule) -> Sending {
+        let mut payload = Vec::new();
+        let values = self.values.iter().map(|(key, value)| (key, value.as_ref()));
+        flat::write(&mut payload, self.ts, self.unsynced, values);
         let message = Message {
             topic: format!("{}{}", rule.prefix, Purpose::Data.of(&self.device)),
-            payload: self.flat().into(),
+            payload: payload.into(),
             user: vec![("gw", rule.gateway.to_string()), ("seq", self.last.to_string())],
             ..Message::default()
         };
@@ -316,7 +312,7 @@ mod tests {
         assert_eq!(built.held, Some(Duration::from_secs(590)));
         let (built, _) = made(&page, false, 600);
         assert_eq!((built.resume, built.held, built.messages.len()), (None, None, 3));
-        assert_eq!(texts(&built)[1].1, r#"{"ts":5,"k2":0.5,"time":"unsynced"}"#);
+        assert_eq!(texts(&built)[1].1, r#"{"ts":5,"time":"unsynced","k2":0.5}"#);
     }
 
     #[test]

@@ -87,9 +87,10 @@ impl Link {
         };
         let mut inbound = Inbound::new(&gateway, &self.config, self.route.clone());
         let mut backoff = Backoff::default();
+        let mut older = false;
         loop {
             self.standing.set(LinkState::Connecting, None);
-            let opened = stop.run_until_cancelled(self.connect(&gateway)).await;
+            let opened = stop.run_until_cancelled(self.connect(&gateway, &mut older)).await;
             let end = match opened {
                 None => return,
                 Some(Err(end)) => end,
@@ -101,7 +102,6 @@ impl Link {
                     };
                     publisher.recover().await;
                     if backoff.ended(begun.elapsed()) && end.kind == EndKind::Lost {
-                        end.kind = EndKind::Taken;
                         let id = self.client_id(&gateway);
                         end.why += &format!("; another client may be using the client id {id}");
                     }
@@ -154,20 +154,28 @@ impl Link {
         }
     }
 
-    /// Connects in the newest version that both sides speak. A broker that does not know the newer
-    /// one is asked for it again each time: it may be another by then.
-    async fn connect(&self, gateway: &Handle) -> Result<Session, End> {
+    /// Connects in the newest version that both sides speak. A broker that turned out not to know
+    /// the newer one is spoken to in the older until that fails too: it may be another by then.
+    async fn connect(&self, gateway: &Handle, older: &mut bool) -> Result<Session, End> {
         let id = gateway.info().id;
         let dial = Dial::new(&self.config, id.as_str(), self.client_id(gateway)).await;
         let dial = dial.map_err(|why| End { kind: EndKind::Refused, why })?;
         match self.config.versions {
-            Versions::V3 => Session::open(&dial, Version::V3).await,
-            Versions::V5 => Session::open(&dial, Version::V5).await,
-            Versions::Either => match Session::open(&dial, Version::V5).await {
-                Err(End { kind: EndKind::Version, .. }) => Session::open(&dial, Version::V3).await,
-                opened => opened,
-            },
+            Versions::V3 => return Session::open(&dial, Version::V3).await,
+            Versions::V5 => return Session::open(&dial, Version::V5).await,
+            Versions::Either => {}
         }
+        if !*older {
+            match Session::open(&dial, Version::V5).await {
+                Err(End { kind: EndKind::Version, why }) => {
+                    tracing::info!(link = self.config.name, why, "3.1.1 is tried instead");
+                }
+                opened => return opened,
+            }
+        }
+        let opened = Session::open(&dial, Version::V3).await;
+        *older = opened.is_ok();
+        opened
     }
 
     /// Serves a session to its end; none where the link was told to stop.

@@ -297,3 +297,6 @@ impl Publisher {
         self.figures.moved(self.cursor.place(), oldest);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use rumqttc_v4::{
 
 use super::client::{
     Ack, CONNECT, Client, Dial, End, EndKind, Events, Facts, IN_FLIGHT, Incoming, Inner,
-    PROTOCOL_MAXIMUM, Polled, REQUESTS, Session,
+    PROTOCOL_MAXIMUM, Polled, READ_BATCH, REQUESTS, Session, WRITE_BATCH,
 };
 use super::message::{Answer, Answered, Lost, Message};
 
@@ -23,7 +23,8 @@ fn options(dial: &Dial) -> MqttOptions {
         // again for ever. It is received, dropped and acknowledged instead.
         .set_max_packet_size(PROTOCOL_MAXIMUM, PROTOCOL_MAXIMUM)
         .set_inflight(IN_FLIGHT)
-        .set_max_request_batch(REQUESTS)
+        .set_max_request_batch(WRITE_BATCH)
+        .set_read_batch_size(READ_BATCH)
         .set_ack_mode(mqtt::AckMode::Manual)
         .set_last_will(LastWill::new(&dial.will, "offline", QoS::AtLeastOnce, true))
         .set_socket_connector(move |_, _| Dial::socket(host.clone(), port));

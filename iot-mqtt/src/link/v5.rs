@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use super::client::{
     Ack, CONNECT, Client, Dial, End, EndKind, Events, Facts, IN_FLIGHT, Incoming, Inner,
-    LARGEST_PACKET, Polled, RECEIVE_MAXIMUM, REQUESTS, SESSION_EXPIRY, Session,
+    LARGEST_PACKET, Polled, READ_BATCH, RECEIVE_MAXIMUM, REQUESTS, SESSION_EXPIRY, Session,
+    WRITE_BATCH,
 };
 use super::message::{Answer, Answered, Lost, Message};
 
@@ -54,7 +55,8 @@ fn options(dial: &Dial) -> MqttOptions {
         .set_keep_alive(dial.keep_alive_s)
         .set_connect_timeout(CONNECT)
         .set_outgoing_inflight_upper_limit(IN_FLIGHT)
-        .set_max_request_batch(REQUESTS)
+        .set_max_request_batch(WRITE_BATCH)
+        .set_read_batch_size(READ_BATCH)
         .set_ack_mode(mqtt::AckMode::Manual)
         .set_last_will(LastWill::new(&dial.will, "offline", QoS::AtLeastOnce, true, None))
         .set_socket_connector(move |_, _| Dial::socket(host.clone(), port));
@@ -172,10 +174,12 @@ fn end(error: ConnectionError, connecting: bool) -> End {
                 code => End::lost(format!("the broker ended the connection: {code:?}{said}")),
             }
         }
-        // A broker of 3.1.1 may answer in its own form, or just hang up.
-        ConnectionError::MqttState(
-            error @ (StateError::Deserialization(_) | StateError::ConnectionAborted),
-        ) if connecting => End::of(
+        // A broker of 3.1.1 may answer in its own form, for the rest of which the library then
+        // waits in vain, or just hang up.
+        error @ (ConnectionError::Timeout(_)
+        | ConnectionError::MqttState(
+            StateError::Deserialization(_) | StateError::ConnectionAborted,
+        )) if connecting => End::of(
             EndKind::Version,
             format!("the broker did not answer as one of MQTT 5 does: {error}"),
         ),

@@ -96,7 +96,8 @@ async fn serve(mut socket: TcpStream, manner: Manner) -> std::io::Result<()> {
                 let data = body[2..2 + topic].ends_with(b"/data");
                 let id = &body[2 + topic..4 + topic];
                 published += u32::from(data);
-                let denied = manner == Manner::DeniesSome && five && data && published % 5 == 0;
+                let denied =
+                    manner == Manner::DeniesSome && five && data && published.is_multiple_of(5);
                 if denied {
                     socket.write_all(&[0x40, 3, id[0], id[1], 0x87]).await?;
                 } else {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use iot_core::port::LinkState;
-use iot_testkit::mqtt::{Connect, Recorder};
+use iot_testkit::mqtt::{Connect, Message, QoS, Recorder};
 use iot_testkit::servers::{Mosquitto, Proxy};
 use iot_testkit::wait::until;
 use serde_json::json;
@@ -165,6 +165,97 @@ async fn a_broker_that_wants_a_name_says_so() {
         rig.stands(LinkState::Live).await;
         rig.submit("attic", 0, 1).await;
         assert_eq!(rig.settled().await.acknowledged, 1);
+        rig.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m12_commands_come_in_again_after_each_session_that_the_broker_forgot() {
+    for (version, word) in VERSIONS {
+        let mut broker = broker();
+        let table = json!({"version": word, "commands": true});
+        let rig = Rig::start(&format!("wipe-{word}"), broker.address(), table).await;
+        rig.submit("attic", 0, 1).await;
+        for n in 0..3 {
+            // It keeps nothing on disk: killed, it has forgotten the session.
+            broker.kill9();
+            broker.restart().unwrap();
+            let back = Instant::now();
+            let mut other = Connect::new(version, "other").open(broker.address()).await.unwrap();
+            other.subscribe("devices/attic/commands/result", QoS::AtLeastOnce).await.unwrap();
+            let command = format!(r#"{{"id":"c{n}","name":"set"}}"#);
+            until("a command is answered", WITHIN, async || {
+                let message = Message::new("devices/attic/commands", command.clone());
+                other.publish(message).await.unwrap();
+                match other.message_within(Duration::from_millis(100)).await.unwrap() {
+                    Some(answer) => Ok(answer),
+                    None => Err(format!("{n} {word} {:?}", rig.view())),
+                }
+            })
+            .await;
+            assert!(back.elapsed() < Duration::from_secs(5), "{:?}", back.elapsed());
+        }
+        rig.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_speaks_tls_and_trusts_whom_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let broker = Mosquitto::builder().tls(&cert, &key).start().unwrap();
+    let port = broker.tls_address().unwrap().port();
+    for (_, word) in VERSIONS {
+        let url = format!("mqtts://localhost:{port}");
+        let table = json!({"version": word, "url": url, "ca": cert});
+        let rig = Rig::start(&format!("tls-{word}"), broker.address(), table).await;
+        rig.stands(LinkState::Live).await;
+        rig.submit("attic", 0, 100).await;
+        assert_eq!(rig.settled().await.acknowledged, 100);
+        rig.stop().await;
+        let table = json!({"version": word, "url": url});
+        let rig = Rig::start(&format!("tls-{word}"), broker.address(), table).await;
+        let view = rig.stands(LinkState::BackingOff).await;
+        assert!(view.reason.as_ref().unwrap().contains("certificate"), "{view:?}");
+        rig.stop().await;
+        let table = json!({"version": word, "url": url, "ca": "/nowhere.pem"});
+        let rig = Rig::start(&format!("tls-{word}"), broker.address(), table).await;
+        let view = rig.stands(LinkState::Refused).await;
+        assert!(view.reason.unwrap().contains("/nowhere.pem"));
+        rig.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_drains_while_new_readings_come_in() {
+    for (_, word) in VERSIONS {
+        let broker = broker();
+        let store = format!("drain-{word}");
+        let rig = Rig::start(&store, broker.address(), json!({"url": "mqtt://127.0.0.1:1"})).await;
+        rig.stop().await;
+        let backlog = 30_000;
+        let rig = Rig::start(&store, broker.address(), json!({"url": "mqtt://127.0.0.1:1"})).await;
+        for n in 0..backlog / 1_000 {
+            rig.submit("attic", n * 1_000, 1_000).await;
+        }
+        rig.stop().await;
+        let table = json!({"version": word});
+        let rig = Rig::start(&store, broker.address(), table).await;
+        rig.stands(LinkState::CatchingUp).await;
+        let begun = Instant::now();
+        let mut n = backlog;
+        while rig.view().state == LinkState::CatchingUp {
+            rig.submit("attic", n, 20).await;
+            n += 20;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let took = begun.elapsed();
+        let view = rig.settled().await;
+        assert_eq!(view.acknowledged, u64::try_from(n).unwrap());
+        println!("{word}: {n} readings in {took:?}");
         rig.stop().await;
     }
 }

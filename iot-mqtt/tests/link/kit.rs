@@ -82,7 +82,11 @@ impl Rig {
     pub(crate) async fn settled(&self) -> LinkView {
         until("everything is acknowledged", WITHIN, async || {
             let view = self.view();
-            if view.lag == 0 { Ok(view) } else { Err(format!("{view:?}")) }
+            if view.lag == 0 && view.state != LinkState::Connecting {
+                Ok(view)
+            } else {
+                Err(format!("{view:?}"))
+            }
         })
         .await
     }

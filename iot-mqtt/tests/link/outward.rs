@@ -3,6 +3,7 @@
 use iot_core::domain::{Batch, Quality, Sample, SensorKey, Value};
 use iot_core::port::LinkState;
 use iot_testkit::mqtt::{Connect, QoS, Version};
+use iot_testkit::wait::until;
 use serde_json::{Value as Json, json};
 
 use super::kit::{Rig, VERSIONS, WITHIN, broker, device, listener, next_on};
@@ -26,7 +27,8 @@ async fn readings_are_published_in_order_and_the_cursor_follows_in_both_versions
             let message = heard.expect_message().await.unwrap();
             assert_eq!(message.topic, "site/devices/attic/data");
             let json: Json = serde_json::from_slice(&message.payload).unwrap();
-            assert_eq!(json, json!({"ts": 1_767_225_600_000_i64 + n, "n": n as f64}));
+            assert_eq!(json["ts"], 1_767_225_600_000_i64 + n);
+            assert_eq!(json["n"].as_f64(), Some(n as f64));
             if version == Version::V5 {
                 assert_eq!(message.user_property("gw"), Some("gw"));
                 assert_eq!(message.user_property("seq"), Some((n + 1).to_string().as_str()));
@@ -89,9 +91,19 @@ async fn only_the_devices_asked_for_go_out_and_the_others_are_passed_over() {
     rig.submit("attic", 0, 1).await;
     let view = rig.settled().await;
     assert_eq!(view.acknowledged, 1);
-    let ledger = rig.gateway.diagnostics().ledger;
-    let consumer = &ledger.consumers["mqtt:up"];
-    assert_eq!((consumer.filtered, view.dropped.len()), (3, 0));
+    assert!(view.dropped.is_empty());
+    // The cursor's move rides on a commit.
+    rig.submit("cellar", 3, 1).await;
+    rig.submit("cellar", 4, 1).await;
+    until("the ledger has it too", WITHIN, async || {
+        let consumer = &rig.gateway.diagnostics().ledger.consumers["mqtt:up"];
+        if consumer.filtered >= 3 && consumer.acknowledged == 1 {
+            Ok(())
+        } else {
+            Err(format!("{consumer:?}"))
+        }
+    })
+    .await;
     while let Some(message) =
         heard.message_within(std::time::Duration::from_millis(300)).await.unwrap()
     {
@@ -143,5 +155,4 @@ async fn a_link_from_the_start_sends_what_is_on_file() {
     rig.submit("attic", 2_500, 1).await;
     assert_eq!(rig.settled().await.acknowledged, 1, "a new link begins at the end");
     rig.stop().await;
-    let _ = WITHIN;
 }
