@@ -375,8 +375,11 @@ fn document() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// What is taken, by key; refused names; refused values.
+type Simple = (Vec<(String, Value)>, usize, usize);
+
 /// The rules once more, over a tree of values. None where the whole is malformed.
-fn simply(document: &serde_json::Value) -> Option<(Vec<(String, Value)>, usize, usize)> {
+fn simply(document: &serde_json::Value) -> Option<Simple> {
     use serde_json::Value as Json;
     fn walk(
         path: &str,
