@@ -15,10 +15,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{Hub, outlet};
 use crate::broker::commands::{Asked, Desk, Route, inbox};
-use crate::config::BrokerConfig;
 use crate::broker::figures::Figures;
+use crate::broker::{Hub, outlet};
+use crate::config::BrokerConfig;
 use crate::link::Link;
 use crate::serve::{Doors, Transport};
 

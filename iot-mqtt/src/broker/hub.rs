@@ -22,12 +22,12 @@ use tokio::time::Instant;
 
 use super::codec::Codec;
 use super::commands::Inbox;
+use super::connect::Accepted;
 use super::limits::Limits;
 use super::message::{Message, Will};
 use super::rights::Gatekeeper;
 use super::session::ConnectionId;
 use super::sort::Sorter;
-use super::connect::Accepted;
 use super::state::{Closed, State};
 use crate::config::BrokerConfig;
 use crate::waiters::Waiters;

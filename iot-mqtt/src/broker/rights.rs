@@ -52,7 +52,11 @@ impl Gatekeeper {
     ) -> Result<Client, Denied> {
         let Some(password) = password else {
             // A name without a token is not the name's owner.
-            return if from_here && !named { Ok(self.local()) } else { Err(Denied::Unauthenticated) };
+            return if from_here && !named {
+                Ok(self.local())
+            } else {
+                Err(Denied::Unauthenticated)
+            };
         };
         let secret = std::str::from_utf8(password).map_err(|_| Denied::Unauthenticated)?;
         let credential = Credential::Secret(TokenSecret::given(secret));

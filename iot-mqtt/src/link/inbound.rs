@@ -25,8 +25,8 @@ use super::client::{Ack, Client, Incoming};
 use super::commands::{self, Reply, Route, Taken};
 use super::config::LinkConfig;
 use super::message::{Answer, Answered, Lost, Message, Outlet as _};
-use crate::topic::{Filter, Purpose, Topic};
 use crate::command;
+use crate::topic::{Filter, Purpose, Topic};
 
 /// Messages that are not acknowledged.
 const WINDOW: usize = 256;

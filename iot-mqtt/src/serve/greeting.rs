@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use crate::broker::codec::{Codec, Version};
+use crate::broker::connect::Accepted;
 use crate::broker::rights::{Client, Verdict};
 use crate::broker::session::ConnectionId;
-use crate::broker::connect::Accepted;
 use crate::broker::violation::refusal;
 use crate::broker::{Hub, Seat};
 use crate::topic::Topic;

@@ -215,6 +215,9 @@ fn what_is_malformed_is_refused_whole_and_says_where() {
         assert!(place.is_some_and(|place| place.contains("column")), "{error}");
         assert!(error.len() < 200, "{error}");
     }
+    for long in [format!("\"{}\"", "x".repeat(5_000)), format!("[\"{}\"]", "x".repeat(5_000))] {
+        assert!(refused(&long).len() < 200, "{}", refused(&long));
+    }
     let error = refused("{\"t\":1,\n \"u\":nan}");
     assert!(error.contains("line 2 column"), "{error}");
 }
