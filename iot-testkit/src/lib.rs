@@ -5,6 +5,7 @@
 //!
 //! | module | what for |
 //! | --- | --- |
+//! | [`fuzz`] | a corpus replayed and mutated, on stable |
 //! | [`memory`] | a store in memory, whose commits can be made to fail |
 //! | [`mqtt`] | a client that does as it is told, and a recorder before a broker |
 //! | [`sim`] | parts of the world under a test's control |
@@ -12,6 +13,7 @@
 //! | [`servers`] | real programs on free ports in temporary folders: the server itself, mosquitto, a browser; a bad network |
 
 pub mod conformance;
+pub mod fuzz;
 pub mod memory;
 pub mod mqtt;
 pub mod servers;

@@ -13,14 +13,18 @@ pub(crate) fn cargo(root: &Path) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
     command.current_dir(root).env("CARGO_INCREMENTAL", "0");
-    // `cargo run` describes *this* package in the environment; build scripts that watch those
-    // variables would run again each time somebody changes between `cargo xtask` and plain cargo.
+    forget_this_package(&mut command);
+    command
+}
+
+/// `cargo run` describes *this* package in the environment; build scripts that watch those variables
+/// would run again each time somebody changes between `cargo xtask` and plain cargo.
+pub(crate) fn forget_this_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(describes_this_package) {
             command.env_remove(name);
         }
     }
-    command
 }
 
 fn describes_this_package(variable: &str) -> bool {

@@ -9,6 +9,7 @@
 mod bench;
 mod cargo;
 mod clients;
+mod fuzz;
 mod install;
 mod lint;
 mod page;
@@ -29,6 +30,7 @@ Usage: cargo xtask COMMAND
   test [--long|--soak] [--install]   every test of the ordinary tier; --long repeats with the long
                                      tier's counts, --soak runs for hours
   bench [FILTER]                     criterion's measurements and the end-to-end table
+  fuzz [TARGET] [--seconds N]        packets, topics and payloads that nobody wrote, 60 s each
   lint [--install]                   formatting, clippy, rustdoc, the page's type check and lint
 
 Programs that a command needs and does not find are installed with --install or CI=true; on a
@@ -40,6 +42,7 @@ enum Command {
     Help,
     Test { tier: Tier, install: bool },
     Bench { filter: Option<String> },
+    Fuzz { target: Option<&'static fuzz::Target>, seconds: u64 },
     Lint { install: bool },
 }
 
@@ -69,6 +72,18 @@ fn parse(args: &[String]) -> Result<Command, String> {
                 None => Ok(Command::Bench { filter }),
                 Some(more) => Err(format!("bench takes one filter, `{more}` is a second")),
             }
+        }
+        "fuzz" => {
+            let (mut target, mut seconds) = (None, fuzz::SECONDS);
+            while let Some(arg) = args.next() {
+                if arg == "--seconds" {
+                    let number = args.next().and_then(|number| number.parse().ok());
+                    seconds = number.ok_or("--seconds takes a whole number")?;
+                } else if target.replace(fuzz::target(arg)?).is_some() {
+                    return Err(format!("fuzz takes one target, `{arg}` is a second"));
+                }
+            }
+            Ok(Command::Fuzz { target, seconds })
         }
         "lint" => match (args.next(), args.next()) {
             (None, _) => Ok(Command::Lint { install: false }),
@@ -106,6 +121,7 @@ fn main() -> ExitCode {
         }
         Command::Test { tier, install } => test::run(&root, tier, install),
         Command::Bench { filter } => bench::run(&root, filter.as_deref()),
+        Command::Fuzz { target, seconds } => fuzz::run(&root, target, seconds),
         Command::Lint { install } => lint::run(&root, install),
     };
     match ending {
@@ -137,6 +153,12 @@ mod tests {
         );
         assert_eq!(parsed("test --soak"), Ok(Command::Test { tier: Tier::Soak, install: false }));
         assert_eq!(parsed("bench chunk"), Ok(Command::Bench { filter: Some("chunk".to_owned()) }));
+        let target = fuzz::target("topics").unwrap();
+        assert_eq!(
+            parsed("fuzz topics --seconds 5"),
+            Ok(Command::Fuzz { target: Some(target), seconds: 5 })
+        );
+        assert_eq!(parsed("fuzz"), Ok(Command::Fuzz { target: None, seconds: 60 }));
         assert_eq!(parsed("lint --install"), Ok(Command::Lint { install: true }));
     }
 
@@ -149,6 +171,10 @@ mod tests {
             ("lint --fix", "--fix"),
             ("lint --install --fix", "--fix"),
             ("bench a b", "`b`"),
+            ("fuzz topic", "`topic`"),
+            ("fuzz topics packets", "`packets`"),
+            ("fuzz --seconds", "--seconds"),
+            ("fuzz --seconds ten", "--seconds"),
         ] {
             let mistake = parsed(line).unwrap_err();
             assert!(mistake.contains(word), "{line}: {mistake}");

@@ -84,7 +84,8 @@ pub(crate) const DATA: &str = "IOT_DATA";
 pub(crate) const PLUGINS: &str = "IOT_PLUGINS";
 
 /// Variables of the build and of test runs, which the program leaves alone.
-pub(crate) const WORKSHOP: [&str; 2] = ["IOT_PAGE", "IOT_TEST_TIER"];
+pub(crate) const WORKSHOP: [&str; 4] =
+    ["IOT_PAGE", "IOT_TEST_TIER", "IOT_FUZZ_SECONDS", "IOT_FUZZ_SEED"];
 
 impl Key {
     /// `http.listen`.

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error, Expected, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 
 use super::{DEEPEST, Read};
 use crate::domain::{Batch, DeviceId, Quality, Sample, SensorKey, Timestamp, Value};
@@ -175,6 +177,11 @@ fn too_deep<E: Error>() -> E {
     E::custom(format_args!("it is nested deeper than {DEEPEST} levels"))
 }
 
+/// A text in the wrong place, which serde's own message would repeat at any length.
+fn text<E: Error>(expected: &dyn Expected) -> E {
+    E::invalid_type(Unexpected::Other("text"), expected)
+}
+
 /// The first that stands twice, if any.
 fn repeated<'k, T: Ord + 'k>(all: impl Iterator<Item = &'k T> + Clone) -> Option<&'k T> {
     if all.clone().nth(FEW).is_none() {
@@ -203,6 +210,9 @@ impl<'de> Visitor<'de> for Message<'_, '_> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of readings or an array of such")
     }
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Err(text(&self))
+    }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
         Instant(self.0).visit_map(map)
     }
@@ -226,6 +236,9 @@ impl<'de> Visitor<'de> for Instant<'_, '_> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of readings")
+    }
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Err(text(&self))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let reader = self.0;

@@ -215,6 +215,9 @@ fn what_is_malformed_is_refused_whole_and_says_where() {
         assert!(place.is_some_and(|place| place.contains("column")), "{error}");
         assert!(error.len() < 200, "{error}");
     }
+    for long in [format!("\"{}\"", "x".repeat(5_000)), format!("[\"{}\"]", "x".repeat(5_000))] {
+        assert!(refused(&long).len() < 200, "{}", refused(&long));
+    }
     let error = refused("{\"t\":1,\n \"u\":nan}");
     assert!(error.contains("line 2 column"), "{error}");
 }
@@ -375,8 +378,11 @@ fn document() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// What is taken, by key; refused names; refused values.
+type Simple = (Vec<(String, Value)>, usize, usize);
+
 /// The rules once more, over a tree of values. None where the whole is malformed.
-fn simply(document: &serde_json::Value) -> Option<(Vec<(String, Value)>, usize, usize)> {
+fn simply(document: &serde_json::Value) -> Option<Simple> {
     use serde_json::Value as Json;
     fn walk(
         path: &str,
