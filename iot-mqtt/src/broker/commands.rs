@@ -81,9 +81,9 @@ pub(crate) fn inbox() -> (Inbox, mpsc::Receiver<Asked>) {
 }
 
 impl Inbox {
-    /// Hands a command on; gives it back where too many wait.
-    pub(crate) fn put(&self, asked: Asked) -> Result<(), Asked> {
-        self.0.try_send(asked).map_err(|full| full.into_inner())
+    /// Hands a command on; where too many wait, gives back who wants to hear of it.
+    pub(crate) fn put(&self, asked: Asked) -> Result<(), Option<Response>> {
+        self.0.try_send(asked).map_err(|full| full.into_inner().response)
     }
 }
 

@@ -132,10 +132,10 @@ fn ask(hub: &Hub, client: &Client, publish: &Publish, device: DeviceId) -> Fate 
         payload: bytes::Bytes::copy_from_slice(&publish.payload),
         response: Response::of(publish.properties.as_ref()),
     };
-    if let Err(asked) = hub.commands.put(asked) {
+    if let Err(response) = hub.commands.put(asked) {
         hub.refuse(&publish.topic, Refusal::NoCredit, &publish.payload);
         let why = "too many commands are not over; try again when some are";
-        hub.respond(asked.response, command::refusal(None, why));
+        hub.respond(response, command::refusal(None, why));
         return dropped(PublishAckReason::QuotaExceeded);
     }
     DONE
