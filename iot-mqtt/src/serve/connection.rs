@@ -7,14 +7,12 @@
 //! - When full: its socket is not read until there is room
 //! - Counter: `published_in`, `published_out` of the broker's figures
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
-use futures_util::FutureExt as _;
 use iot_core::domain::{Batch, Home};
-use iot_core::gateway::{Inlet, Pending};
+use iot_core::gateway::Inlet;
 use iot_core::ledger::Refusal;
 use rmqtt_codec::types::Publish;
 use rmqtt_codec::v5::{DisconnectReasonCode, Packet, PublishAckReason};
@@ -23,6 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::greeting::{Greeted, greet, part};
+use super::owed::Owed;
 use super::pace::Pace;
 use crate::broker::codec::Codec;
 use crate::broker::hub::KIND;
@@ -97,12 +96,6 @@ enum End {
     Told(DisconnectReasonCode),
 }
 
-/// Publishes of one read, acknowledged together.
-struct Group {
-    pending: Option<Pending>,
-    receipts: Vec<(Receipt, PublishAckReason)>,
-}
-
 struct Connection {
     hub: Arc<Hub>,
     id: ConnectionId,
@@ -115,8 +108,7 @@ struct Connection {
     read: BytesMut,
     room: usize,
     out: BytesMut,
-    groups: VecDeque<Group>,
-    unacknowledged: usize,
+    owed: Owed,
     /// There may be something for the client in its session.
     waiting: bool,
     keep_alive: Option<Duration>,
@@ -145,8 +137,7 @@ impl Connection {
             read,
             room: ROOM,
             out,
-            groups: VecDeque::new(),
-            unacknowledged: 0,
+            owed: Owed::default(),
             waiting: true,
             // The protocol's one and a half.
             keep_alive: (keep_alive > 0).then(|| Duration::from_millis(keep_alive * 1_500)),
@@ -162,7 +153,7 @@ impl Connection {
     {
         let (mut reader, mut writer) = tokio::io::split(stream);
         // What came with the CONNECT.
-        if let Err(end) = self.take_in().await {
+        if let Err(end) = self.take_in() {
             return end;
         }
         let mut still = tokio::time::interval_at(Instant::now() + STILL, STILL);
@@ -176,14 +167,15 @@ impl Connection {
             if self.read_on.is_some_and(|on| on <= now) {
                 self.read_on = None;
             }
-            let may_read = self.unacknowledged < UNACKNOWLEDGED
+            let may_read = self.owed.receipts() < UNACKNOWLEDGED
+                && !self.owed.held_up()
                 && self.out.len() < UNTAKEN
                 && self.read_on.is_none();
             if may_read && self.read.capacity() - self.read.len() < self.room {
                 self.read.reserve(self.room);
             }
-            let (out, groups, read, seat) =
-                (&mut self.out, &mut self.groups, &mut self.read, &self.seat);
+            let (out, owed, read, seat) =
+                (&mut self.out, &mut self.owed, &mut self.read, &self.seat);
             let writes = !out.is_empty();
             let deadline = deadline(self.keep_alive.map(|k| self.heard + k), writes, self.took);
             let deadline = self.read_on.map_or(deadline, |on| deadline.min(on));
@@ -192,9 +184,9 @@ impl Connection {
                 () = stop.cancelled() => {
                     return self.stopping(&mut writer).await;
                 }
-                on_disk = front(groups) => match on_disk {
+                moved = owed.moved() => match moved {
                     Ok(()) => self.acknowledge(),
-                    Err(()) => return End::Told(DisconnectReasonCode::ServerShuttingDown),
+                    Err(_) => return End::Told(DisconnectReasonCode::ServerShuttingDown),
                 },
                 written = writer.write_buf(out), if writes => match written {
                     Ok(1..) => {
@@ -213,7 +205,7 @@ impl Connection {
                     Ok(n @ 1..) => {
                         self.heard = Instant::now();
                         self.fit(n);
-                        if let Err(end) = self.take_in().await {
+                        if let Err(end) = self.take_in() {
                             return end;
                         }
                     }
@@ -254,12 +246,13 @@ impl Connection {
         }
         // While its socket is left unread, it cannot be heard.
         let unheard = self.keep_alive.is_some_and(|k| now >= self.heard + k);
-        let read = self.read_on.is_none() && self.unacknowledged < UNACKNOWLEDGED;
+        let read =
+            self.read_on.is_none() && !self.owed.held_up() && self.owed.receipts() < UNACKNOWLEDGED;
         (unheard && read).then_some(End::Told(DisconnectReasonCode::KeepAliveTimeout))
     }
 
     /// Hands over what was read.
-    async fn take_in(&mut self) -> Result<(), End> {
+    fn take_in(&mut self) -> Result<(), End> {
         let mut packets = Vec::new();
         let mut end = None;
         loop {
@@ -283,7 +276,7 @@ impl Connection {
         let step = self.step(packets, &mut publishes);
         let receipts = self.sort(&publishes);
         let batch = std::mem::take(&mut self.sorter.batch);
-        self.hand_over(batch, receipts).await?;
+        self.hand_over(batch, receipts);
         step?;
         end.map_or(Ok(()), Err)
     }
@@ -359,49 +352,26 @@ impl Connection {
     }
 
     /// Hands readings to intake, and keeps their senders' receipts until they are on disk.
-    async fn hand_over(
-        &mut self,
-        batch: Batch,
-        receipts: Vec<(Receipt, PublishAckReason)>,
-    ) -> Result<(), End> {
+    fn hand_over(&mut self, batch: Batch, receipts: Vec<(Receipt, PublishAckReason)>) {
         let waits = std::mem::take(&mut self.sorter.waits);
-        let pending = if waits && !batch.is_empty() {
-            let taken = self.inlet.take(batch).await;
-            Some(taken.map_err(|_| End::Told(DisconnectReasonCode::ServerShuttingDown))?)
+        if waits && !batch.is_empty() {
+            self.owed.after_commit(&self.inlet, batch, receipts);
         } else {
             self.hub.emit(&self.inlet, batch);
-            None
-        };
-        if receipts.is_empty() && pending.is_none() {
-            return Ok(());
+            self.owed.at_once(receipts);
         }
-        self.unacknowledged += receipts.len();
-        self.groups.push_back(Group { pending, receipts });
         self.acknowledge();
-        Ok(())
     }
 
-    /// Writes the acknowledgements of all groups, from the first, that wait for nothing.
+    /// Writes the acknowledgements that wait for nothing any more.
     fn acknowledge(&mut self) {
-        let mut ready = Vec::new();
-        while let Some(group) = self.groups.front_mut() {
-            let on_disk = match &mut group.pending {
-                None => true,
-                Some(pending) => matches!(pending.committed().now_or_never(), Some(Ok(_))),
-            };
-            if !on_disk {
-                break;
-            }
-            let Some(group) = self.groups.pop_front() else { break };
-            self.unacknowledged -= group.receipts.len();
-            ready.extend(group.receipts);
-        }
-        if ready.is_empty() {
+        let due = self.owed.due();
+        if due.is_empty() {
             return;
         }
         let (codec, out) = (&mut self.codec, &mut self.out);
         self.hub.with(|state| {
-            for (receipt, reason) in &ready {
+            for (receipt, reason) in &due {
                 if let Some(packet) = state.acknowledge(receipt, *reason) {
                     codec.encode(packet, out);
                 }
@@ -412,7 +382,7 @@ impl Connection {
     /// The gateway stops: what was read reaches the disk and is acknowledged, if that is soon.
     async fn stopping<W: AsyncWrite + Unpin>(&mut self, writer: &mut W) -> End {
         let last = async {
-            while !self.groups.is_empty() && front(&mut self.groups).await.is_ok() {
+            while self.owed.receipts() > 0 && self.owed.moved().await.is_ok() {
                 self.acknowledge();
             }
             while self.out.has_remaining() {
@@ -443,14 +413,6 @@ impl Connection {
                 self.codec.farewell(&told, true, &mut self.out);
             }
         }
-    }
-}
-
-/// Waits until the first group's readings are on disk; for ever where nothing waits.
-async fn front(groups: &mut VecDeque<Group>) -> Result<(), ()> {
-    match groups.front_mut().and_then(|group| group.pending.as_mut()) {
-        Some(pending) => pending.committed().await.map(drop).map_err(drop),
-        None => std::future::pending().await,
     }
 }
 

@@ -9,6 +9,7 @@
 mod connection;
 mod greeting;
 mod listen;
+mod owed;
 mod pace;
 mod tls;
 mod websocket;

@@ -112,3 +112,23 @@ async fn a_gateway_that_stops_acknowledges_what_it_has_and_says_goodbye() {
     };
     assert_eq!((answered, reason), (100, 0x8B), "the server is shutting down");
 }
+
+#[tokio::test]
+async fn while_the_store_cannot_be_written_a_client_may_leave_and_come_again() {
+    let rig = Rig::start("ack-full").await;
+    let mut first = rig.client(Version::V5, "same").await;
+    rig.store.fail(Fault::Before(LogErrorKind::Full));
+    first.publish(data("attic", r#"{"t":1}"#)).await.unwrap();
+    until("the store is known to fail", WITHIN, async || {
+        rig.gateway.store_state() != iot_core::gateway::StoreState::Ok
+    })
+    .await;
+    // This one is not taken in, and holds its connection up.
+    first.publish(data("attic", r#"{"t":2}"#)).await.unwrap();
+    let mut second = rig.client(Version::V5, "same").await;
+    assert_eq!(first.expect_end().await.unwrap(), Some(0x8E));
+    rig.store.fail(Fault::None);
+    second.publish_and_wait(data("attic", r#"{"t":3}"#)).await.unwrap();
+    rig.latest("attic.t", 3.0).await;
+    rig.gateway.stop().await;
+}

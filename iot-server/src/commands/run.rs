@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use iot_core::domain::SettingKey;
 use iot_core::gateway::{Handle, Running};
+use iot_core::port::BrokerState;
 use iot_http::Http;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -83,6 +84,11 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     unbuilt::say(&place);
     for address in addresses.get() {
         tracing::info!(%address, "HTTP is served");
+    }
+    if let Some(BrokerState::Listening { addresses }) = running.broker().map(|view| view.state) {
+        for address in addresses {
+            tracing::info!(%address, "MQTT is served");
+        }
     }
     print_links(&running, &addresses.get()).await?;
     let ended = live(&mut running, &mut signals, &level, &sources, &loaded).await;
