@@ -9,6 +9,8 @@ use iot_core::domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+/// How long a command may take where nobody says; the core's own.
+pub(crate) const USUAL: Duration = Duration::from_secs(10);
 /// The most that a device's account of a failure may have, in characters.
 const LONGEST_ERROR: usize = 1_024;
 

@@ -80,6 +80,16 @@ impl Topic {
     }
 }
 
+/// Whether the answer to a command may go to this topic, under a link's prefix: a sender must not
+/// have the gateway speak for somebody else, as by a command or a reading.
+pub(crate) fn may_answer_at(prefix: &str, name: &str) -> bool {
+    let own = name.strip_prefix(prefix).unwrap_or(name);
+    check_name(name).is_ok()
+        && !name.starts_with('$')
+        && !own.starts_with("gateways/")
+        && matches!(Topic::parse(own), Topic::Other | Topic::Device(_, Purpose::Result))
+}
+
 /// Where a gateway says whether it is there: `gateways/{gateway_id}/status`.
 #[must_use]
 pub fn gateway_status(gateway: &iot_core::domain::GatewayId) -> String {
@@ -238,5 +248,24 @@ mod tests {
         assert!(matches!(Topic::parse("devices/a b/data"), Topic::BadDevice(_)));
         assert_eq!(Topic::parse("devices/a/b/data"), Topic::Other);
         assert_eq!(Topic::parse("home/a/data"), Topic::Other);
+    }
+
+    #[test]
+    fn a_sender_cannot_have_the_gateway_speak_for_others() {
+        for topic in ["replies/7", "x", "site/devices/a/commands/result"] {
+            assert!(may_answer_at("site/", topic), "{topic}");
+        }
+        for topic in [
+            "",
+            "a/+",
+            "$SYS/x",
+            "site/devices/a/commands",
+            "site/devices/a/data",
+            "devices/a/status",
+            "site/devices/a b/data",
+            "gateways/x/status",
+        ] {
+            assert!(!may_answer_at("site/", topic), "{topic}");
+        }
     }
 }

@@ -10,6 +10,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -27,8 +28,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
 use super::message::Message;
+use super::rights::Client;
 use crate::command;
-use crate::topic::{Purpose, check_name};
+use crate::topic::{Filter, Purpose, may_answer_at};
 use crate::waiters::Waiters;
 
 /// The most commands that are not over.
@@ -42,11 +44,13 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// What a publish of MQTT 5 says of it; none where it says nothing that can be a topic.
-    pub(crate) fn of(properties: Option<&PublishProperties>) -> Option<Self> {
+    /// What a publish of MQTT 5 says of it; none where it says nothing, or names a topic that its
+    /// sender could not listen to, or at which the gateway would speak for somebody else.
+    pub(crate) fn of(properties: Option<&PublishProperties>, client: &Client) -> Option<Self> {
         let properties = properties?;
         let topic = properties.response_topic.as_ref()?;
-        if check_name(topic).is_err() || topic.starts_with('$') {
+        let heard = Filter::parse(topic).is_ok_and(|filter| client.may_subscribe(&filter));
+        if !heard || !may_answer_at("", topic) {
             return None;
         }
         // Copies: the read buffer is not kept for them.
@@ -62,6 +66,10 @@ pub(crate) struct Asked {
     pub(crate) device: DeviceId,
     pub(crate) payload: Bytes,
     pub(crate) response: Option<Response>,
+    /// Whether its client may have sent it before.
+    pub(crate) again: bool,
+    /// How long its message is good.
+    pub(crate) lifetime: Option<Duration>,
 }
 
 /// Takes commands that clients publish.
@@ -124,7 +132,7 @@ impl Desk {
         open: &mut HashSet<CommandId>,
         running: &mut JoinSet<Option<CommandId>>,
     ) {
-        let Asked { who, device, payload, response } = asked;
+        let Asked { who, device, payload, response, again, lifetime } = asked;
         let mut request = match command::request(&payload, &device) {
             Ok(request) => request,
             Err(wrong) => {
@@ -134,6 +142,14 @@ impl Desk {
                 return self.hub.answer(&device, response, answer);
             }
         };
+        if again && request.id.is_none() {
+            self.hub.refuse(&Purpose::Commands.of(&device), Refusal::Repeated, &payload);
+            let why = "it was delivered again and has no id: it may have run already";
+            return self.hub.answer(&device, response, command::refusal(None, why));
+        }
+        if let Some(lifetime) = lifetime {
+            request.timeout = Some(request.timeout.unwrap_or(command::USUAL).min(lifetime));
+        }
         let id = request.id.get_or_insert_with(CommandId::fresh).clone();
         // The first of an id tells the device's result topic; a repeated one is not run again, and
         // only its own asker hears.

@@ -1,6 +1,8 @@
 //! What is done with each publish: readings go to intake, commands to the dispatcher, the rest to
 //! whoever subscribed. One read of a socket is sorted as one, so that its readings are one batch.
 
+use std::time::Duration;
+
 use bytestring::ByteString;
 use iot_core::domain::{Batch, DeviceId, Home};
 use iot_core::format::flat;
@@ -130,7 +132,12 @@ fn ask(hub: &Hub, client: &Client, publish: &Publish, device: DeviceId) -> Fate 
         who: client.principal.clone(),
         device,
         payload: bytes::Bytes::copy_from_slice(&publish.payload),
-        response: Response::of(publish.properties.as_ref()),
+        response: Response::of(publish.properties.as_ref(), client),
+        again: publish.dup,
+        lifetime: publish.properties.as_ref().and_then(|properties| {
+            let seconds = properties.message_expiry_interval?.get();
+            Some(Duration::from_secs(u64::from(seconds)))
+        }),
     };
     if let Err(response) = hub.commands.put(asked) {
         hub.refuse(&publish.topic, Refusal::NoCredit, &publish.payload);

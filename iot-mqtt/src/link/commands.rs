@@ -2,7 +2,6 @@
 //! devices that live on the other side.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,11 +16,8 @@ use tokio::time::Instant;
 use super::client::{Client, Incoming};
 use super::message::{Answer, Message, Outlet as _};
 use crate::command;
-use crate::topic::{self, Purpose, Topic};
+use crate::topic::{Purpose, may_answer_at};
 use crate::waiters::Waiters;
-
-/// How long a command may take where nobody says; the core's own.
-const USUAL: Duration = Duration::from_secs(10);
 
 /// The way of commands to devices on a link's other side.
 #[derive(Debug)]
@@ -147,16 +143,6 @@ impl Reply {
     }
 }
 
-/// Whether an answer may go there: a sender must not have the gateway speak for somebody else, as
-/// by a command or a reading.
-fn may_answer_at(prefix: &str, topic: &str) -> bool {
-    let own = topic.strip_prefix(prefix).unwrap_or(topic);
-    topic::check_name(topic).is_ok()
-        && !topic.starts_with('$')
-        && !own.starts_with("gateways/")
-        && matches!(Topic::parse(own), Topic::Other | Topic::Device(_, Purpose::Result))
-}
-
 /// Takes a command in, and waits until it is written down.
 pub(crate) async fn take(
     gateway: &Handle,
@@ -195,7 +181,7 @@ pub(crate) async fn take(
             let why = "it came too late: its message had expired";
             return Taken::Answer(reply.messages(command::refusal(request.id.as_ref(), why)));
         }
-        request.timeout = Some(request.timeout.unwrap_or(USUAL).min(left));
+        request.timeout = Some(request.timeout.unwrap_or(command::USUAL).min(left));
     }
     if incoming.again && request.id.is_none() {
         refuse(Refusal::Repeated);
@@ -216,25 +202,6 @@ pub(crate) async fn take(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_sender_cannot_have_the_gateway_speak_for_others() {
-        for topic in ["replies/7", "x", "site/devices/a/commands/result"] {
-            assert!(may_answer_at("site/", topic), "{topic}");
-        }
-        for topic in [
-            "",
-            "a/+",
-            "$SYS/x",
-            "site/devices/a/commands",
-            "site/devices/a/data",
-            "devices/a/status",
-            "site/devices/a b/data",
-            "gateways/x/status",
-        ] {
-            assert!(!may_answer_at("site/", topic), "{topic}");
-        }
-    }
 
     #[tokio::test]
     async fn a_device_answers_its_own_commands_alone() {

@@ -95,6 +95,24 @@ async fn a_response_topic_and_its_correlation_data_are_honoured() {
 }
 
 #[tokio::test]
+async fn nobody_has_the_gateway_speak_for_others_by_a_response_topic() {
+    let (rig, _) = start("cmd-spoof").await;
+    let mut valve = rig.client(Version::V5, "valve").await;
+    valve.subscribe("devices/+/commands", QoS::AtLeastOnce).await.unwrap();
+    valve.subscribe("devices/pump/commands/result", QoS::AtLeastOnce).await.unwrap();
+    let mut asker = rig.client(Version::V5, "asker").await;
+    let properties = Properties {
+        response_topic: Some("devices/valve/commands".into()),
+        ..Properties::default()
+    };
+    let asked = command("pump", json!({"name": "set", "params": {}})).properties(properties);
+    asker.publish_and_wait(asked).await.unwrap();
+    assert_eq!(valve.expect_message().await.unwrap().topic, "devices/pump/commands/result");
+    assert_eq!(valve.message_within(QUIET).await.unwrap(), None);
+    rig.gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_retained_or_repeated_command_is_never_run() {
     let (rig, linked) = start("cmd-repeated").await;
     for version in VERSIONS {
