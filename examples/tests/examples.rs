@@ -46,3 +46,24 @@ fn ten_lines_are_a_gateway_with_a_link() {
     child.wait().unwrap();
     assert!(line.starts_with("http://127.0.0.1:") && line.contains("/#token="), "{line}");
 }
+
+#[test]
+fn a_broker_takes_a_devices_reading_and_acknowledges_it() {
+    let data = tempfile::tempdir().unwrap();
+    let mut child = Command::new(example("mqtt_broker"))
+        .arg(data.path())
+        .arg("127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.next().unwrap().unwrap();
+    let port = address.rsplit_once(':').map(|(_, port)| port.to_owned()).unwrap();
+    let publish = Command::new("mosquitto_pub")
+        .args(["-p", &port, "-q", "1", "-t", "devices/attic/data", "-m", r#"{"temperature":21.5}"#])
+        .status()
+        .expect("apt-get install mosquitto-clients");
+    assert!(publish.success());
+    assert_eq!(lines.next().unwrap().unwrap(), "attic.temperature = Some(Number(21.5))");
+    assert!(child.wait().unwrap().success());
+}
