@@ -1,9 +1,10 @@
 //! Debian's mosquitto_pub and mosquitto_sub, as a shell script uses them.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use iot_testkit::servers::{Process, TestFolder, find_program};
+use iot_testkit::servers::{Process, Proxy, TestFolder, find_program};
 use iot_testkit::wait::until_blocking;
 use nix::sys::signal::Signal;
 
@@ -21,18 +22,21 @@ struct Clients {
 }
 
 /// A mosquitto_sub. It prints messages as `QOS RETAINED TOPIC|PAYLOAD`.
-struct Subscriber(Process);
+struct Subscriber {
+    process: Process,
+    /// Its way to the broker, which knows when the broker has closed its end.
+    way: Proxy,
+}
 
 impl Clients {
     fn new(broker: Broker, version: Version) -> Self {
         Self { broker, version, folder: folder(), started: std::cell::Cell::new(0) }
     }
 
-    fn start(&self, program: &str, args: &[&str]) -> Process {
+    fn start(&self, program: &str, address: SocketAddr, args: &[&str]) -> Process {
         // Its output is a file, which it would write by the page.
         let mut command = Command::new(find_program("stdbuf", "coreutils").unwrap());
         command.arg("-oL").arg(find_program(program, PACKAGE).unwrap());
-        let address = self.broker.address();
         command.arg("-h").arg(address.ip().to_string()).arg("-p").arg(address.port().to_string());
         command.args(["-V", if self.version == Version::V3 { "311" } else { "5" }]).args(args);
         self.started.set(self.started.get() + 1);
@@ -44,14 +48,16 @@ impl Clients {
     fn subscribe(&self, args: &[&str]) -> Subscriber {
         let mut all = vec!["-d", "-F", "%q %r %t|%p"];
         all.extend(args);
-        let subscriber = Subscriber(self.start("mosquitto_sub", &all));
+        let way = Proxy::start(self.broker.address()).unwrap();
+        let process = self.start("mosquitto_sub", way.address(), &all);
+        let subscriber = Subscriber { process, way };
         subscriber.until("it is subscribed", |said| said.contains("Subscribed (mid"));
         subscriber
     }
 
     /// Publishes and returns when the broker has acknowledged.
     fn publish(&self, args: &[&str]) {
-        let mut process = self.start("mosquitto_pub", args);
+        let mut process = self.start("mosquitto_pub", self.broker.address(), args);
         let status = process.wait(WITHIN).unwrap();
         assert!(status.success(), "{args:?}: {status}\n{}", process.last_lines());
     }
@@ -60,14 +66,14 @@ impl Clients {
 impl Subscriber {
     fn until(&self, what: &str, seen: impl Fn(&str) -> bool) {
         until_blocking(what, WITHIN, || {
-            let said = self.0.stdout();
+            let said = self.process.stdout();
             if seen(&said) { Ok(()) } else { Err(said) }
         });
     }
 
     /// The messages printed up to now.
     fn messages(&self) -> Vec<String> {
-        let said = self.0.stdout();
+        let said = self.process.stdout();
         // What else it prints are words on packets; the last line may be half a line.
         let whole = said.rfind('\n').map_or("", |end| &said[..end]);
         whole.lines().filter(|line| line.contains('|')).map(str::to_owned).collect()
@@ -82,8 +88,16 @@ impl Subscriber {
     }
 
     fn leave(mut self) {
-        self.0.signal(Signal::SIGTERM).unwrap();
-        self.0.wait(WITHIN).unwrap();
+        self.process.signal(Signal::SIGTERM).unwrap();
+        self.gone();
+    }
+
+    /// Waits until it has ended, and the broker knows.
+    fn gone(&mut self) {
+        self.process.wait(WITHIN).unwrap();
+        until_blocking("the broker has closed its end", WITHIN, || {
+            self.way.open_connections() == 0
+        });
     }
 }
 
@@ -123,19 +137,25 @@ fn a_retained_message_waits_until_it_is_deleted(clients: &Clients) {
 
 fn a_will_is_published_for_the_killed_alone(clients: &Clients) {
     let heir = clients.subscribe(&["-t", "scene/#", "-q", "2"]);
-    let will = |payload| ["-t", "x", "--will-topic", "scene/will", "--will-payload", payload];
-    clients.subscribe(&will("never")).leave();
-    let mut killed = clients.subscribe(&will("a house"));
-    killed.0.kill9();
+    let will = |payload| {
+        let will = ["--will-topic", "scene/will", "--will-payload", payload];
+        // After one message it takes its leave; told by a signal, it would ask for its will.
+        clients.subscribe(&[&["-t", "elsewhere", "-C", "1"][..], &will].concat())
+    };
+    let mut polite = will("never");
+    clients.publish(&["-t", "elsewhere", "-n"]);
+    polite.gone();
+    will("a house").process.kill9();
     heir.until("the will comes", |said| said.contains("scene/will|"));
     assert_eq!(heir.messages(), ["0 0 scene/will|a house"]);
 }
 
 fn a_second_client_of_an_id_ends_the_first(clients: &Clients) {
     let first = clients.subscribe(&["-t", "scene/#", "-i", "twin", "-q", "1"]);
-    // It says no more of it than that it comes back.
     clients.publish(&["-t", "scene/end", "-n", "-i", "twin", "-q", "1"]);
-    first.until("it is subscribed again", |said| said.matches("Subscribed (mid").count() >= 2);
+    first.until("it is told, or it comes back", |said| {
+        said.contains("Received DISCONNECT (142)") || said.matches("Subscribed (mid").count() >= 2
+    });
 }
 
 fn a_session_keeps_what_comes_meanwhile(clients: &Clients) {
@@ -238,8 +258,9 @@ macro_rules! scenarios {
             )+
         }
     };
-    ($module:ident, $broker:ident) => {
+    ($module:ident, $broker:ident $(, $scenario:ident $versions:tt)*) => {
         scenarios! { $module, $broker:
+            $($scenario $versions)*
             messages_of_each_promise_go_both_ways [V3, V5]
             a_retained_message_waits_until_it_is_deleted [V3, V5]
             a_will_is_published_for_the_killed_alone [V3, V5]
@@ -248,11 +269,11 @@ macro_rules! scenarios {
             a_shared_subscription_divides_the_work [V3, V5]
             an_expired_message_is_not_delivered [V5]
             a_topic_is_named_once [V5]
-            few_at_a_time_are_all_in_the_end [V5]
             what_is_too_large_for_a_client_passes_it_by [V5]
         }
     };
 }
 
-scenarios! { and_ours, ours }
+scenarios! { and_ours, ours, few_at_a_time_are_all_in_the_end [V5] }
+// mosquitto 2.0.11 sends more at a time than it was told it may, and then may stop sending at all.
 scenarios! { and_mosquitto, reference }

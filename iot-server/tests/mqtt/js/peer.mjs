@@ -153,9 +153,10 @@ export class Peer {
     return this.#parting;
   }
 
-  /** Says DISCONNECT. */
+  /** Says DISCONNECT, and waits until the broker has closed its end: then it has read it. */
   async leave(reasonCode = 0) {
     await inTime("the leave", this.client.endAsync(false, this.v5 ? { reasonCode } : {}));
+    await inTime("the broker's leave", this.closed);
   }
 
   /** Is gone without a word. */

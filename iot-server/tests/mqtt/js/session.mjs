@@ -12,6 +12,8 @@ await play(async (broker) => {
   assert.equal(traveller.sessionPresent, false);
   await traveller.subscribe("scene/#", 2);
   for (const gone of ["leave", "vanish"]) {
+    // What it has taken is answered, and will not come again.
+    await traveller.roundTrip();
     await traveller[gone]();
     for (const number of numbers(20)) {
       await publisher.publish("scene/post", number, { qos: 1 + (Number(number) % 2) });

@@ -112,11 +112,18 @@ class Peer:
         return self._ended is None
 
     def leave(self, reason=0):
-        """Says DISCONNECT."""
+        """Says DISCONNECT, and waits until the broker has closed its end: then it has read it."""
         code = ReasonCode(PacketTypes.DISCONNECT, identifier=reason) if self.v5 else None
-        self.client.disconnect(code)
-        self.end()
-        self.client.loop_stop()
+        with self.client.socket().dup() as broker:
+            self.client.disconnect(code)
+            self.end()
+            self.client.loop_stop()
+            broker.settimeout(DEADLINE)
+            try:
+                while broker.recv(4096):
+                    pass
+            except ConnectionResetError:
+                pass
 
     def vanish(self):
         """Is gone without a word."""

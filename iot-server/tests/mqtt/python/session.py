@@ -13,6 +13,8 @@ def scenario(broker):
     same(traveller.session_present, False)
     traveller.subscribe("scene/#", 2)
     for leave in (traveller.leave, lambda: traveller.vanish()):
+        # What it has taken is answered, and will not come again.
+        traveller.publish("elsewhere", b"a round trip")
         leave()
         for number in range(20):
             publisher.publish("scene/post", f"{number}".encode(), 1 + number % 2)
@@ -25,6 +27,7 @@ def scenario(broker):
             same(said(message for message in messages if message.qos == qos), wanted)
         publisher.publish("scene/post", b"end")
         same(traveller.messages_until(b"end"), [])
+    traveller.publish("elsewhere", b"a round trip")
     traveller.leave()
 
     publisher.publish("scene/post", b"never read")
