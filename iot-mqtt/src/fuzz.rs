@@ -42,6 +42,7 @@ pub fn packets(data: &[u8]) {
         queued_bytes: 16 * 1_024,
         will_bytes: 4 * 1_024,
         receive_maximum: 8,
+        unreleased: 12,
         inflight_v3: 3,
         inflight_v5: 5,
         topic_aliases: 4,

@@ -15,10 +15,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{Hub, outlet};
 use crate::broker::commands::{Asked, Desk, Route, inbox};
-use crate::config::BrokerConfig;
 use crate::broker::figures::Figures;
+use crate::broker::{Hub, outlet};
+use crate::config::BrokerConfig;
 use crate::link::Link;
 use crate::serve::{Doors, Transport};
 
@@ -250,7 +250,7 @@ async fn time(hub: Arc<Hub>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
-        let ticked = hub.with(|state| state.tick(Instant::now()));
-        hub.wills(ticked.wills);
+        let wills = hub.with(|state| state.tick(Instant::now()));
+        hub.wills(wills);
     }
 }

@@ -8,6 +8,7 @@
 
 mod bench;
 mod cargo;
+mod clients;
 mod install;
 mod lint;
 mod page;

@@ -14,15 +14,20 @@ const FOLDERS: [&str; 2] = ["frontend", "frontend/e2e"];
 pub(crate) fn packages(root: &Path) -> Step<'_> {
     Step::new("page packages", || {
         for folder in FOLDERS {
-            let folder = root.join(folder);
-            if !is_fresh(&folder)? {
-                let mut npm = npm(&folder, "ci");
-                npm.args(["--no-audit", "--no-fund"]);
-                run_command(npm)?;
-            }
+            install(&root.join(folder))?;
         }
         Ok(())
     })
+}
+
+/// Fetches the packages of `folder`, if they are not there.
+pub(crate) fn install(folder: &Path) -> Result<()> {
+    if is_fresh(folder)? {
+        return Ok(());
+    }
+    let mut npm = npm(folder, "ci");
+    npm.args(["--no-audit", "--no-fund"]);
+    run_command(npm)
 }
 
 /// A step that runs one script of `folder`'s package.json.

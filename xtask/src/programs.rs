@@ -49,6 +49,30 @@ pub(crate) const CHROMIUM: Program = Program {
     package: "chromium",
     purpose: "tests drive the page in a real browser",
 };
+/// An outside broker; it lies where only root's path leads, and is looked for there too.
+pub(crate) const MOSQUITTO: Program = Program {
+    name: "mosquitto",
+    commands: &["mosquitto", "/usr/sbin/mosquitto"],
+    package: "mosquitto",
+    purpose: "tests link the server to a broker that is not ours",
+};
+/// Two clients of MQTT.
+pub(crate) const MOSQUITTO_CLIENTS: Program = Program {
+    name: "mosquitto_pub",
+    commands: &["mosquitto_pub"],
+    package: "mosquitto-clients",
+    purpose: "tests speak to the embedded broker as a script would",
+};
+/// Python, for a client of MQTT.
+pub(crate) const PYTHON3: Program = Program {
+    name: "python3",
+    commands: &["python3"],
+    package: "python3",
+    purpose: "tests speak to the embedded broker with paho",
+};
+/// What fetches that client.
+pub(crate) const PIP: Program =
+    Program { name: "pip3", commands: &["pip3"], package: "python3-pip", purpose: "fetches paho" };
 /// Node.js, of a version that the page's build takes.
 pub(crate) const NODE: Program =
     Program { name: "node", commands: &["node"], package: "nodejs", purpose: "builds the page" };

@@ -5,14 +5,19 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::cargo::{PROFILE, cargo};
+use crate::clients;
 use crate::page;
-use crate::programs::{self, CHROMIUM, CURL, FAKETIME, NODE, NPM, SQLITE3};
+use crate::programs::{
+    self, CHROMIUM, CURL, FAKETIME, MOSQUITTO, MOSQUITTO_CLIENTS, NODE, NPM, PIP, PYTHON3, SQLITE3,
+};
 use crate::steps::{self, Ending, Step};
 use crate::tier::Tier;
 
 /// Programs, page, Rust.
 pub(crate) fn run(root: &Path, tier: Tier, install: bool) -> Result<Ending> {
-    if !programs::ensure_present(&[SQLITE3, CURL, FAKETIME, CHROMIUM, NODE, NPM], install)? {
+    let needed =
+        [SQLITE3, CURL, FAKETIME, CHROMIUM, MOSQUITTO, MOSQUITTO_CLIENTS, PYTHON3, PIP, NODE, NPM];
+    if !programs::ensure_present(&needed, install)? {
         return Ok(Ending::ProgramsMissing);
     }
 
@@ -27,6 +32,7 @@ pub(crate) fn run(root: &Path, tier: Tier, install: bool) -> Result<Ending> {
 
     Ok(steps::run(vec![
         page::packages(root),
+        clients::packages(root),
         page::script(root, "page unit tests", "frontend/e2e", "unit"),
         Step::command("build", build),
         Step::command("tests", test),

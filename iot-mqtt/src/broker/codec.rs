@@ -116,7 +116,8 @@ impl Codec {
 
     /// Writes a packet. Nothing is written where the client's version has no such packet, or it
     /// takes none as large; the caller closes the connection after a DISCONNECT in any case.
-    pub(crate) fn encode(&mut self, packet: Packet, out: &mut BytesMut) {
+    pub(crate) fn encode(&mut self, packet: impl Into<Packet>, out: &mut BytesMut) {
+        let packet = packet.into();
         let start = out.len();
         let written = match &mut self.inner {
             Inner::Unknown | Inner::Unsupported(_) => Ok(()),

@@ -26,8 +26,6 @@ pub(crate) struct Accepted {
     pub(crate) connack: Packet,
     /// The client's id, which may have been made for it.
     pub(crate) client: ByteString,
-    /// Whether it goes on with an earlier session.
-    pub(crate) resumed: bool,
     /// Within how many seconds and a half as many the client must be heard of; 0 is never.
     pub(crate) keep_alive: u16,
     /// A connection of the same client, which is to be told `SessionTakenOver` and closed. The
@@ -50,7 +48,7 @@ impl State {
         connect: &Connect,
         owner: &Arc<str>,
         now: Instant,
-    ) -> Result<Accepted, Packet> {
+    ) -> Result<Accepted, Box<ConnectAck>> {
         self.admissible(connect).map_err(refusal)?;
         let assigned = connect.client_id.is_empty();
         let client = if assigned { self.new_client() } else { own_text(&connect.client_id) };
@@ -68,7 +66,7 @@ impl State {
         if no_room || (!online && self.connections.len() >= self.limits.clients) {
             return Err(refusal(ConnectAckReason::ServerBusy));
         }
-        let will = self.testament(connect, &client, owner);
+        let will = testament(connect, owner);
         let will_cost = will.as_ref().map_or(0, |t| t.will.message.cost());
         if self.will_bytes + will_cost > self.limits.will_bytes {
             return Err(refusal(ConnectAckReason::QuotaExceeded));
@@ -117,7 +115,6 @@ impl State {
         Ok(Accepted {
             connack: Packet::ConnectAck(Box::new(connack)),
             client,
-            resumed,
             keep_alive: connect.keep_alive,
             taken_over,
             wills,
@@ -154,20 +151,6 @@ impl State {
         }
     }
 
-    fn testament(
-        &self,
-        connect: &Connect,
-        client: &ByteString,
-        owner: &Arc<str>,
-    ) -> Option<Testament> {
-        let will = connect.last_will.as_ref()?;
-        Some(Testament {
-            will: Will::of(client.clone(), Arc::clone(owner), will),
-            delay: Duration::from_secs(u64::from(will.will_delay_interval_sec.unwrap_or(0))),
-            lifetime: will.message_expiry_interval,
-        })
-    }
-
     /// How long a session stays, and what the client is told where that is not what it asked for.
     pub(super) fn expiry(&self, version: Version, asked: u32) -> (Duration, Option<u32>) {
         let most = match version {
@@ -188,4 +171,13 @@ impl State {
         };
         usize::from(connect.receive_max.map_or(most, |asked| most.min(asked.get())).max(1))
     }
+}
+
+fn testament(connect: &Connect, owner: &Arc<str>) -> Option<Testament> {
+    let will = connect.last_will.as_ref()?;
+    Some(Testament {
+        will: Will::of(Arc::clone(owner), will),
+        delay: Duration::from_secs(u64::from(will.will_delay_interval_sec.unwrap_or(0))),
+        lifetime: will.message_expiry_interval,
+    })
 }

@@ -69,6 +69,11 @@ impl State {
         let mut status = Vec::with_capacity(targets.len());
         for ((text, asked), target) in subscribe.topic_filters.iter().zip(targets) {
             status.push(match target {
+                // More than it may have cannot all be good, and the same one over and over is
+                // work for nothing.
+                _ if status.len() >= self.limits.subscriptions_per_client => {
+                    SubscribeAckReason::QuotaExceeded
+                }
                 Err(_) => SubscribeAckReason::TopicFilterInvalid,
                 Ok(target) if !allowed(&target.filter) => SubscribeAckReason::NotAuthorized,
                 Ok(target) => self.add(at, text, target, *asked, subscribe.id),

@@ -205,8 +205,8 @@ impl Drive {
     /// Lets time pass.
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now += time;
-        let ticked = self.state.tick(self.now);
-        self.release(ticked.wills);
+        let wills = self.state.tick(self.now);
+        self.release(wills);
     }
 
     /// Checks that no bound is exceeded and that the sums are those of their parts.
@@ -222,6 +222,7 @@ impl Drive {
         assert!(counts.retained <= limits.retained, "more retained messages than are allowed");
         assert!(counts.retained_bytes <= limits.retained_bytes, "they occupy more than allowed");
         assert!(counts.queued_bytes <= limits.queued_bytes, "queues occupy more than is allowed");
+        assert!(counts.unreleased <= limits.unreleased, "more are unreleased than may be");
         self.state.check();
     }
 }

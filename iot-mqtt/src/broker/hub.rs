@@ -16,7 +16,7 @@ use iot_core::format::flat;
 use iot_core::gateway::{Handle, Inlet};
 use iot_core::ledger::Refusal;
 use rmqtt_codec::types::{Publish, QoS};
-use rmqtt_codec::v5::Packet;
+use rmqtt_codec::v5::ConnectAck;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -137,8 +137,8 @@ impl Hub {
         &self,
         id: ConnectionId,
         seat: Arc<Seat>,
-        accept: impl FnOnce(&mut State) -> Result<Accepted, Packet>,
-    ) -> Result<Accepted, Packet> {
+        accept: impl FnOnce(&mut State) -> Result<Accepted, Box<ConnectAck>>,
+    ) -> Result<Accepted, Box<ConnectAck>> {
         let mut inner = self.lock();
         let accepted = accept(&mut inner.state)?;
         if let Some(old) = accepted.taken_over.and_then(|old| inner.seats.remove(&old)) {

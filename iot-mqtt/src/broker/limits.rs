@@ -28,12 +28,15 @@ pub(crate) struct Limits {
     pub(crate) queued_bytes: usize,
     /// What the wills of all sessions may occupy, in bytes.
     pub(crate) will_bytes: usize,
-    /// Publishes of one client with QoS 1 or 2 that it may send without an answer.
+    /// Publishes of one client with QoS 1 or 2 that it may send without an answer. A client of
+    /// MQTT 3 cannot be told: who reads its socket waits while as many are not acknowledged.
     pub(crate) receive_maximum: u16,
     /// Messages with QoS 1 or 2 on their way to a client of MQTT 3, which cannot say how many.
     pub(crate) inflight_v3: u16,
     /// The most of these to a client of MQTT 5, whatever more it allows.
     pub(crate) inflight_v5: u16,
+    /// Publishes of QoS 2 of all clients that these have not released.
+    pub(crate) unreleased: usize,
     /// Topic aliases that a client may set.
     pub(crate) topic_aliases: u16,
     /// The largest payload, in bytes.
@@ -76,6 +79,7 @@ impl Default for Limits {
             receive_maximum: 4_096,
             inflight_v3: 100,
             inflight_v5: 1_000,
+            unreleased: 65_536,
             topic_aliases: 16,
             payload: 1 << 20,
             connect: 80 * 1_024,

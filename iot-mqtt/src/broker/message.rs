@@ -99,8 +99,6 @@ pub(crate) struct Delivery {
 /// What a client left to be published when it goes without a word.
 #[derive(Debug, Clone)]
 pub(crate) struct Will {
-    /// Whose it is.
-    pub(crate) client: ByteString,
     /// The owner that was given when the client connected.
     pub(crate) owner: Arc<str>,
     /// What to publish.
@@ -110,7 +108,7 @@ pub(crate) struct Will {
 impl Will {
     /// The broker's copy of a CONNECT's will. Its lifetime begins when it is published.
     #[must_use]
-    pub(crate) fn of(client: ByteString, owner: Arc<str>, will: &LastWill) -> Self {
+    pub(crate) fn of(owner: Arc<str>, will: &LastWill) -> Self {
         let properties = PublishProperties {
             correlation_data: will.correlation_data.clone(),
             content_type: will.content_type.clone(),
@@ -127,7 +125,7 @@ impl Will {
             properties: passed_on(&properties),
             expires: None,
         };
-        Self { client, owner, message }
+        Self { owner, message }
     }
 }
 

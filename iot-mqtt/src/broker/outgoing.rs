@@ -13,6 +13,9 @@ use super::limits::{Dropped, Limits};
 use super::message::Delivery;
 use super::retained::{Retained, Scan, Step};
 
+/// The room for messages that a session keeps when it has none: one burst is not to cost for ever.
+const ROOM: usize = 64;
+
 #[derive(Debug)]
 struct Sent {
     id: NonZeroU16,
@@ -226,6 +229,9 @@ impl Outgoing {
             }
             dropped.expired += 1;
         }
+        if self.queue.capacity() > ROOM {
+            self.queue.shrink_to(ROOM);
+        }
         Pull::Nothing
     }
 
@@ -267,6 +273,10 @@ impl Outgoing {
         self.sent_bytes -= sent.delivery.message.cost();
         if place.is_some_and(|at| at < self.sent_here) {
             self.sent_here -= 1;
+        }
+        if self.sent.is_empty() && self.sent.capacity() > ROOM {
+            self.sent.shrink_to(ROOM);
+            self.ids.shrink_to(ROOM);
         }
         true
     }
@@ -313,5 +323,21 @@ impl Outgoing {
         }
         self.ids.remove(&id);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_id_is_not_given_twice_while_it_is_in_flight() {
+        let mut out = Outgoing::default();
+        let kept: Vec<NonZeroU16> = (0..3).filter_map(|_| out.take_id()).collect();
+        for _ in 0..150_000 {
+            let id = out.take_id().unwrap();
+            assert!(!kept.contains(&id));
+            out.return_id(id);
+        }
     }
 }

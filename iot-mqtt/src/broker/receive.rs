@@ -58,7 +58,8 @@ impl State {
         publish: &mut Publish,
     ) -> Result<Inbound, Violation> {
         let (aliases, receive_maximum) = (self.limits.topic_aliases, self.limits.receive_maximum);
-        let payload = self.limits.payload as usize;
+        let (payload, most) = (self.limits.payload as usize, self.limits.unreleased);
+        let unreleased = self.unreleased;
         let (at, session) = self.of(id).ok_or(UNKNOWN)?;
         resolve(session, publish, aliases)?;
         let verdict = check(publish, payload)?;
@@ -76,6 +77,7 @@ impl State {
             packet_id,
             qos: publish.qos,
         };
+        let assured = publish.qos == QoS::ExactlyOnce;
         let known = match publish.qos {
             QoS::ExactlyOnce => session.incoming.get_mut(&packet_id),
             _ => None,
@@ -99,8 +101,19 @@ impl State {
         if let Some(safe) = known {
             return Ok(Inbound::Duplicate(safe.then_some(receipt)));
         }
-        if publish.qos == QoS::ExactlyOnce {
+        if assured && (unreleased >= most || session.incoming.len() >= receive_maximum.into()) {
+            return if session.version == Version::V5 {
+                Ok(Inbound::Refused(Some(receipt), PublishAckReason::QuotaExceeded))
+            } else {
+                Err(Violation::new(
+                    DisconnectReasonCode::QuotaExceeded,
+                    "too many publishes of QoS 2 are not released",
+                ))
+            };
+        }
+        if assured {
             session.incoming.insert(packet_id, Incoming { safe: false, connection: id });
+            self.unreleased += 1;
         }
         Ok(match verdict {
             None => Inbound::Fresh(Some(receipt)),
@@ -108,9 +121,8 @@ impl State {
         })
     }
 
-    /// How many publishes of a client with QoS 1 or 2 are not done with. A client of MQTT 3 is not
-    /// told how many there may be: whoever reads its socket waits with more than the bound.
-    #[must_use]
+    /// How many publishes of a client with QoS 1 or 2 are not done with.
+    #[cfg(test)]
     pub(crate) fn unacknowledged(&self, id: ConnectionId) -> usize {
         let session = self.connections.get(&id).and_then(|at| self.session(*at));
         session.and_then(|s| s.connection.as_ref()).map_or(0, |c| c.unacknowledged)
@@ -134,11 +146,17 @@ impl State {
         }
         // MQTT 3 has no failure: its client goes on to release the id.
         let failed = u8::from(reason) >= 0x80 && session.version == Version::V5;
-        let incoming = session.incoming.get_mut(&receipt.packet_id)?;
-        let waiting = incoming.connection;
-        incoming.safe = true;
+        let waiting = match session.incoming.get_mut(&receipt.packet_id) {
+            Some(incoming) => {
+                incoming.safe = true;
+                incoming.connection
+            }
+            // It was refused for want of room, and so is not remembered.
+            None if failed => receipt.connection,
+            None => return None,
+        };
         if failed {
-            session.incoming.remove(&receipt.packet_id);
+            self.unreleased -= usize::from(session.incoming.remove(&receipt.packet_id).is_some());
             session.settle(waiting);
         }
         let current = session.connection.as_ref().map(|connection| connection.id)?;
@@ -196,6 +214,7 @@ impl State {
                     Some(true) => {
                         if let Some(incoming) = session.incoming.remove(&ack.packet_id) {
                             session.settle(incoming.connection);
+                            self.unreleased -= 1;
                         }
                         Outcome::Send(Packet::PublishComplete(second(ack.packet_id, found(true))))
                     }

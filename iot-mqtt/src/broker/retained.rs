@@ -127,18 +127,15 @@ impl Retained {
         }
     }
 
-    /// Removes what has expired; says how many, and when the next will.
-    pub(crate) fn expire(&mut self, now: Instant) -> (u64, Option<Instant>) {
+    /// Removes what has expired; says how many.
+    pub(crate) fn expire(&mut self, now: Instant) -> u64 {
         let mut removed = 0;
-        while let Some((at, topic)) = self.expiring.first() {
-            if *at > now {
-                return (removed, Some(*at));
-            }
+        while let Some((_, topic)) = self.expiring.first().filter(|(at, _)| *at <= now) {
             let topic = topic.clone();
             self.remove(&topic);
             removed += 1;
         }
-        (removed, None)
+        removed
     }
 
     /// Begins to read what matches a filter, as it is now.

@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(super) queued: usize,
     pub(super) queued_bytes: usize,
     pub(super) will_bytes: usize,
+    /// Publishes of QoS 2 that clients have not released.
+    pub(super) unreleased: usize,
     epoch: u64,
     pub(super) dropped: Dropped,
 }
@@ -52,15 +54,6 @@ pub(crate) enum Closed {
     Abnormal,
 }
 
-/// What the passing of time brought.
-#[derive(Debug, Default)]
-pub(crate) struct Ticked {
-    /// Wills whose delay is over, to be treated like any publish.
-    pub(crate) wills: Vec<Will>,
-    /// When there will be something next.
-    pub(crate) next: Option<Instant>,
-}
-
 /// What the broker holds, for the metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -72,6 +65,8 @@ pub(crate) struct Counts {
     /// Messages waiting for clients or unanswered by them, and what they occupy.
     pub(crate) queued: usize,
     pub(crate) queued_bytes: usize,
+    /// Publishes of QoS 2 that clients have not released.
+    pub(crate) unreleased: usize,
 }
 
 impl State {
@@ -93,6 +88,7 @@ impl State {
             queued: 0,
             queued_bytes: 0,
             will_bytes: 0,
+            unreleased: 0,
             epoch: 0,
             dropped: Dropped::default(),
         }
@@ -115,6 +111,7 @@ impl State {
             retained_bytes: self.retained.bytes(),
             queued: self.queued,
             queued_bytes: self.queued_bytes,
+            unreleased: self.unreleased,
         }
     }
 
@@ -237,6 +234,7 @@ impl State {
             self.will_bytes -= left.will.message.cost();
             wills.push(publishable(left, now));
         }
+        self.unreleased -= session.incoming.len();
         self.queued -= session.out.len();
         self.queued_bytes -= session.out.bytes();
         self.dropped.session_ended += session.out.len() as u64;
@@ -255,6 +253,7 @@ impl State {
         assert_eq!(sum(|s| s.out.len()), self.queued, "queued messages");
         assert_eq!(sum(|s| s.out.bytes()), self.queued_bytes, "queued bytes");
         assert_eq!(sum(|s| s.subscriptions.len()), self.subscriptions.len(), "subscriptions");
+        assert_eq!(sum(|s| s.incoming.len()), self.unreleased, "unreleased publishes");
         let online = sessions().filter(|s| s.online()).count();
         assert_eq!(online, self.connections.len(), "connections");
         assert_eq!(online + self.away.len(), self.clients.len(), "sessions away");
@@ -302,8 +301,9 @@ impl State {
         wills
     }
 
-    /// Time passed: sessions end, wills become due, retained messages expire.
-    pub(crate) fn tick(&mut self, now: Instant) -> Ticked {
+    /// Time passed: sessions end, retained messages expire, and wills become due, which are given
+    /// back to be treated like any publish.
+    pub(crate) fn tick(&mut self, now: Instant) -> Vec<Will> {
         let mut wills = Vec::new();
         while let Some((at, session)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, session));
@@ -322,10 +322,8 @@ impl State {
                 self.time(session);
             }
         }
-        let (expired, retained) = self.retained.expire(now);
-        self.dropped.expired += expired;
-        let session = self.due.first().map(|(at, _)| *at);
-        Ticked { wills, next: [session, retained].into_iter().flatten().min() }
+        self.dropped.expired += self.retained.expire(now);
+        wills
     }
 }
 

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use rmqtt_codec::types::QoS;
 
 use super::session::SessionId;
-use crate::topic::{Filter, TopicError};
+use crate::topic::{Filter, LONGEST, TopicError};
 
 /// A subscription's filter, with its group where it is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,9 @@ impl Target {
         let Some(rest) = text.strip_prefix("$share/") else {
             return Ok(Self { filter: Filter::parse(text)?, group: None });
         };
+        if text.len() > LONGEST {
+            return Err(TopicError::TooLong.into());
+        }
         let (group, filter) = rest.split_once('/').ok_or(TargetError::Share)?;
         if group.is_empty() || filter.is_empty() || group.contains(['+', '#', '\0']) {
             return Err(TargetError::Share);

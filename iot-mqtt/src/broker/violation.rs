@@ -45,12 +45,12 @@ impl Violation {
             ConnectAckReason::try_from(u8::from(self.reason))
                 .unwrap_or(ConnectAckReason::UnspecifiedError)
         });
-        refusal(reason)
+        Packet::ConnectAck(refusal(reason))
     }
 }
 
 /// A CONNACK that refuses.
 #[must_use]
-pub(crate) fn refusal(reason_code: ConnectAckReason) -> Packet {
-    Packet::ConnectAck(Box::new(ConnectAck { reason_code, ..ConnectAck::default() }))
+pub(crate) fn refusal(reason_code: ConnectAckReason) -> Box<ConnectAck> {
+    Box::new(ConnectAck { reason_code, ..ConnectAck::default() })
 }

@@ -432,6 +432,10 @@ impl Connection {
             End::Goodbye(_) | End::Gone => self.out.clear(),
             End::Violation(violation) => {
                 tracing::debug!(%violation, "a client's connection is closed");
+                if violation.reason == DisconnectReasonCode::PacketTooLarge {
+                    // Its header alone was read: neither topic nor payload is known.
+                    self.hub.refuse("", Refusal::Oversized, b"");
+                }
                 self.codec.farewell(violation, true, &mut self.out);
             }
             End::Told(reason) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use iot_core::domain::Denied;
-use rmqtt_codec::v5::{Connect, ConnectAckReason, Packet};
+use rmqtt_codec::v5::{Connect, ConnectAck, ConnectAckReason, Packet};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 
@@ -93,7 +93,7 @@ where
 }
 
 /// Who a client is, and whether what it leaves to be published may be published by it.
-async fn admit(hub: &Hub, connect: &Connect, here: bool) -> Result<Client, Packet> {
+async fn admit(hub: &Hub, connect: &Connect, here: bool) -> Result<Client, Box<ConnectAck>> {
     // Some clients send a name and a password that are empty where they have none.
     let named = connect.username.as_ref().is_some_and(|name| !name.is_empty());
     let password = connect.password.as_deref().filter(|password| !password.is_empty());

@@ -80,7 +80,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    unbuilt::say(&loaded.config, &place);
+    unbuilt::say(&place);
     for address in addresses.get() {
         tracing::info!(%address, "HTTP is served");
     }

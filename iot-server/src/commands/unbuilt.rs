@@ -3,17 +3,9 @@
 use std::path::Path;
 
 use crate::compose::Place;
-use crate::config::Config;
 
 /// Says what is asked for and not part of this build.
-pub(crate) fn say(config: &Config, place: &Place) {
-    for link in &config.mqtt.link {
-        let link = link.name.as_str();
-        tracing::warn!(
-            link,
-            "links to other brokers are not part of this build yet; this one is off"
-        );
-    }
+pub(crate) fn say(place: &Place) {
     let plugins = plugins_in(&place.plugins);
     if plugins > 0 {
         let folder = place.plugins.display();

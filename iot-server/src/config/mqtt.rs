@@ -69,6 +69,8 @@ pub(crate) struct Link {
     pub(crate) username: Option<String>,
     pub(crate) password_file: Option<PathBuf>,
     pub(crate) ca_file: Option<PathBuf>,
+    #[serde(default = "half_a_minute")]
+    pub(crate) keep_alive_s: u16,
     #[serde(default)]
     pub(crate) version: Version,
     #[serde(default = "every_device")]
@@ -89,6 +91,10 @@ pub(crate) struct Link {
 
 fn every_device() -> Vec<String> {
     vec!["*".to_owned()]
+}
+
+fn half_a_minute() -> u16 {
+    30
 }
 
 fn at_least_once() -> u8 {
@@ -169,6 +175,7 @@ impl Link {
                 Version::V5 => Some("5".to_owned()),
             },
             ca: self.ca_file.clone(),
+            keep_alive_s: self.keep_alive_s,
             from: self.from,
         }
     }

@@ -157,7 +157,9 @@ impl Client {
     ///
     /// When the connection ends or nothing comes.
     pub async fn recv(&mut self) -> Result<Packet, ClientError> {
-        self.recv_within(WITHIN).await?.ok_or(ClientError::TimedOut { what: "a packet", waited: WITHIN })
+        self.recv_within(WITHIN)
+            .await?
+            .ok_or(ClientError::TimedOut { what: "a packet", waited: WITHIN })
     }
 
     /// The next packet, if one comes in time.
@@ -404,8 +406,8 @@ impl Client {
 
     /// Queues one of the four answers, by its first byte.
     fn answer(&mut self, kind: u8, id: u16) -> Result<(), ClientError> {
-        let packet_id = NonZeroU16::new(id)
-            .ok_or_else(|| ClientError::Unsendable("packet id 0".to_owned()))?;
+        let packet_id =
+            NonZeroU16::new(id).ok_or_else(|| ClientError::Unsendable("packet id 0".to_owned()))?;
         let ack = || PublishAck {
             packet_id,
             reason_code: PublishAckReason::Success,

@@ -91,8 +91,8 @@ impl Client {
         let mut flood = Flood::default();
         let mut publication = Publication::default();
         loop {
-            let may_start = flood.sent < load.messages
-                && last_start.is_none_or(|last| Instant::now() < last);
+            let may_start =
+                flood.sent < load.messages && last_start.is_none_or(|last| Instant::now() < last);
             if may_start && self.outward.len() < BATCH {
                 while window.open < usize::from(load.in_flight)
                     && flood.sent < load.messages

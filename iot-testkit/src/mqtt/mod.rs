@@ -10,6 +10,8 @@ mod error;
 mod flood;
 mod packet;
 mod recorder;
+#[cfg(test)]
+mod tests;
 
 pub use client::Client;
 pub use connect::{Connack, Connect, Version, Will};

@@ -71,7 +71,7 @@ impl IotServerBuilder {
         self
     }
 
-    /// Gives its embedded broker a free port too; without it no `--mqtt` flag is passed.
+    /// Gives its embedded broker a free port too; without it there is no broker.
     #[must_use]
     pub fn mqtt(mut self) -> Self {
         self.mqtt = true;
@@ -306,9 +306,9 @@ impl Place {
         command.current_dir(self.folder.path()).arg("run");
         command.arg("--data").arg(self.data_dir()).arg("--plugins").arg(self.plugins_dir());
         command.arg("--http").arg(self.http.to_string());
-        if let Some(mqtt) = self.mqtt {
-            command.arg("--mqtt").arg(mqtt.to_string());
-        }
+        // Its default is a fixed port, which another test may have.
+        let mqtt = self.mqtt.map_or_else(|| "off".to_owned(), |address| address.to_string());
+        command.arg("--mqtt").arg(mqtt);
         if let Some(config) = &self.setup.config {
             let path = self.folder.path().join("iot.toml");
             fs::write(&path, config).map_err(|source| ServerError::file(NAME, &path, source))?;

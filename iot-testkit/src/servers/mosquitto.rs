@@ -213,7 +213,8 @@ impl Mosquitto {
     pub fn save(&mut self) -> Result<(), ServerError> {
         let database = self.place.data_dir().join(DATABASE);
         // It writes beside it and renames: the file's number changes with each writing.
-        let number = || fs::metadata(&database).map(|meta| std::os::unix::fs::MetadataExt::ino(&meta));
+        let number =
+            || fs::metadata(&database).map(|meta| std::os::unix::fs::MetadataExt::ino(&meta));
         let before = number().ok();
         self.process.signal(Signal::SIGUSR1)?;
         try_until_blocking("the database is written", SAVE_WITHIN, || match number() {

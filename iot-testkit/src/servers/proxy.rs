@@ -139,10 +139,8 @@ impl Proxy {
         });
         let counts = Arc::new(Counts::default());
         let refused = |source| ServerError::new(NAME, ServerErrorKind::Refused(source));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(refused)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused)?;
         let work = accept(address, weather.subscribe(), Arc::clone(&counts), tap);
         let thread = std::thread::Builder::new()
             .name(NAME.to_owned())

@@ -330,3 +330,22 @@ pub(super) fn pubrel(packet: NonZeroU16) -> v5::Packet {
 pub(super) fn pubcomp(packet: NonZeroU16) -> v5::Packet {
     v5::Packet::PublishComplete(second(packet, v5::PublishAck2Reason::Success))
 }
+
+/// A broker with one client of this version and one of MQTT 5 that publishes.
+pub(super) fn pair(version: Version, limits: Limits) -> (Bench, ConnectionId, ConnectionId) {
+    let mut bench = Bench::new(limits);
+    let other = bench.connect(Version::V5, passing("other"));
+    let line = bench.connect(version, staying("a"));
+    (bench, line, other)
+}
+
+pub(super) fn with(publish: Publish, properties: v5::PublishProperties) -> Publish {
+    Publish { properties: Some(properties), ..publish }
+}
+
+pub(super) fn told(last: Option<Vec<v5::Packet>>) -> v5::DisconnectReasonCode {
+    match last.unwrap().pop().unwrap() {
+        v5::Packet::Disconnect(disconnect) => disconnect.reason_code,
+        other => panic!("{other:?}"),
+    }
+}

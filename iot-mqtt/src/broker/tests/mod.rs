@@ -5,3 +5,4 @@ mod codec;
 mod delivery;
 mod model;
 mod sessions;
+mod subscribing;
