@@ -32,9 +32,10 @@ const PAGE: usize = 1_000;
 /// Messages that are not acknowledged, at most.
 const LIVE: usize = 100;
 const CATCHING_UP: usize = 1_000;
-/// Sessions in a row that brought no answer. Then messages are sent one by one, and so many more
-/// later a large one that is in front is what ends them.
-const BARREN: u32 = 2;
+/// After so many sessions in a row that brought no answer, messages are sent one by one; after so
+/// many, a large one that was alone in the last two is what ends them.
+const ALONE: u32 = 1;
+const BLAMED: u32 = 3;
 /// No broker takes less than this: what is smaller is never blamed.
 const LARGE: usize = 16 << 10;
 /// How often a reading whose time may be corrected is looked at again, and a log that cannot be
@@ -177,21 +178,21 @@ impl Publisher {
     /// message would end the next one too, for ever. Sent alone and large, it is known after a while.
     fn blame(&mut self) {
         let large = |sending: &Sending| sending.message.size() > LARGE;
-        if self.barren < 2 * BARREN || !self.ready.front().is_some_and(large) {
+        if self.barren < BLAMED || !self.ready.front().is_some_and(large) {
             return;
         }
         if let Some(sending) = self.ready.pop_front() {
             let size = sending.message.size();
             let why = format!("the connection ends each time that these {size} bytes are sent");
             self.drop_readings(&sending, "too_large", why);
-            self.barren = BARREN;
+            self.barren = ALONE;
         }
     }
 
     /// Hands over what there is, as far as the window goes.
     async fn hand_over(&mut self, outlet: &impl Outlet) -> Result<(), Lost> {
         loop {
-            let window = match (self.barren >= BARREN, self.catching_up) {
+            let window = match (self.barren >= ALONE, self.catching_up) {
                 (true, _) => 1,
                 (false, true) => CATCHING_UP,
                 (false, false) => LIVE,

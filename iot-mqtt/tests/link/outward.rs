@@ -152,7 +152,12 @@ async fn m5_a_broker_that_cannot_say_how_much_it_takes_is_not_stuck_on_what_is_m
     let rig = Rig::start("out-large-3", broker.address(), json!({"version": "3.1.1"})).await;
     rig.stands(LinkState::Live).await;
     large(&rig).await;
-    let view = rig.settled().await;
+    // It takes a few sessions, each after a longer pause, to be sure.
+    let view = until("it is found out", WITHIN * 3, async || {
+        let view = rig.view();
+        if view.lag == 0 { Ok(view) } else { Err(format!("{view:?}")) }
+    })
+    .await;
     assert_eq!(view.acknowledged, 215);
     assert_eq!(view.dropped.iter().collect::<Vec<_>>(), [(&"too_large", &200)]);
     rig.stop().await;
