@@ -143,13 +143,17 @@ pub(crate) fn build(
 }
 
 impl Open {
-    fn close(self, rule: &Rule) -> Sending {
-        let mut payload = Vec::new();
+    fn flat(&self) -> Vec<u8> {
+        let mut json = Vec::new();
         let values = self.values.iter().map(|(key, value)| (key, value.as_ref()));
-        flat::write(&mut payload, self.ts, self.unsynced, values);
+        flat::write(&mut json, self.ts, self.unsynced, values);
+        json
+    }
+
+    fn close(self, rule: &Rule) -> Sending {
         let message = Message {
             topic: format!("{}{}", rule.prefix, Purpose::Data.of(&self.device)),
-            payload: payload.into(),
+            payload: self.flat().into(),
             user: vec![("gw", rule.gateway.to_string()), ("seq", self.last.to_string())],
             ..Message::default()
         };

@@ -97,10 +97,9 @@ impl Link {
                 Some(Ok(session)) => {
                     let begun = Instant::now();
                     let parts = (&mut publisher, &mut inbound, &mut backoff);
-                    let Some(mut end) = self.serve(&gateway, session, parts, &stop).await else {
-                        return;
-                    };
+                    let ended = self.serve(&gateway, session, parts, &stop).await;
                     publisher.recover().await;
+                    let Some(mut end) = ended else { return };
                     if backoff.ended(begun.elapsed()) && end.kind == EndKind::Lost {
                         let id = self.client_id(&gateway);
                         end.why += &format!("; another client may be using the client id {id}");

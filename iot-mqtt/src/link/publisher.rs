@@ -32,6 +32,12 @@ const PAGE: usize = 1_000;
 /// Messages that are not acknowledged, at most.
 const LIVE: usize = 100;
 const CATCHING_UP: usize = 1_000;
+/// After so many sessions in a row that brought no answer, messages are sent one by one; after so
+/// many, a large one that was alone in the last two is what ends them.
+const ALONE: u32 = 1;
+const BLAMED: u32 = 3;
+/// No broker takes less than this: what is smaller is never blamed.
+const LARGE: usize = 16 << 10;
 /// How often a reading whose time may be corrected is looked at again, and a log that cannot be
 /// read.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -55,6 +61,9 @@ pub(crate) struct Publisher {
     taken_at: VecDeque<Timestamp>,
     /// The log is not to be read before this.
     hold: Option<Instant>,
+    /// Sessions that ended without an answer to anything, in a row.
+    barren: u32,
+    answered: bool,
     /// The log could not be read the last time.
     unreadable: bool,
     catching_up: bool,
@@ -92,6 +101,8 @@ impl Publisher {
             answering: FuturesOrdered::new(),
             taken_at: VecDeque::new(),
             unreadable: false,
+            barren: 0,
+            answered: false,
             hold: None,
             catching_up: false,
             figures,
@@ -154,16 +165,38 @@ impl Publisher {
             }
         }
         self.taken_at.clear();
+        let barren = !lost.is_empty() && !std::mem::take(&mut self.answered);
+        self.barren = if barren { self.barren.saturating_add(1) } else { 0 };
         for sending in lost.into_iter().rev() {
             self.ready.push_front(sending);
         }
+        self.blame();
         self.settle();
+    }
+
+    /// A broker of 3.1.1 cannot say how much it takes, and ends the connection instead; the same
+    /// message would end the next one too, for ever. Sent alone and large, it is known after a while.
+    fn blame(&mut self) {
+        let large = |sending: &Sending| sending.message.size() > LARGE;
+        if self.barren < BLAMED || !self.ready.front().is_some_and(large) {
+            return;
+        }
+        if let Some(sending) = self.ready.pop_front() {
+            let size = sending.message.size();
+            let why = format!("the connection ends each time that these {size} bytes are sent");
+            self.drop_readings(&sending, "too_large", why);
+            self.barren = ALONE;
+        }
     }
 
     /// Hands over what there is, as far as the window goes.
     async fn hand_over(&mut self, outlet: &impl Outlet) -> Result<(), Lost> {
         loop {
-            let window = if self.catching_up { CATCHING_UP } else { LIVE };
+            let window = match (self.barren >= ALONE, self.catching_up) {
+                (true, _) => 1,
+                (false, true) => CATCHING_UP,
+                (false, false) => LIVE,
+            };
             if self.answering.len() >= window {
                 return Ok(());
             }
@@ -259,6 +292,7 @@ impl Publisher {
     fn take(&mut self, sending: Sending, answer: Answer) -> bool {
         if answer != Answer::Lost {
             self.taken_at.pop_front();
+            (self.answered, self.barren) = (true, 0);
         }
         match answer {
             Answer::Acknowledged => {

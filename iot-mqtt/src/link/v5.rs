@@ -60,8 +60,10 @@ fn options(dial: &Dial) -> MqttOptions {
         .set_ack_mode(mqtt::AckMode::Manual)
         .set_last_will(LastWill::new(&dial.will, "offline", QoS::AtLeastOnce, true, None))
         .set_socket_connector(move |_, _| Dial::socket(host.clone(), port));
-    if let Some(username) = &dial.username {
-        options.set_credentials(username, dial.password.clone().unwrap_or_default());
+    match (&dial.username, &dial.password) {
+        (Some(name), Some(password)) => drop(options.set_credentials(name, password.clone())),
+        (Some(name), None) => drop(options.set_username(name)),
+        (None, _) => {}
     }
     if let Some(tls) = &dial.tls {
         options.set_transport(Transport::tls_with_config(tls.clone()));

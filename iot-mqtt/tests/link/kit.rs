@@ -62,7 +62,11 @@ impl Rig {
         let stop = CancellationToken::new();
         let (ours, handle, stopped) = (link.clone(), gateway.handle(), stop.clone());
         let task = task::spawn(async move { ours.run(handle, stopped).await });
-        Self { gateway, store: Memory::named(store), link, stop, task }
+        let rig = Self { gateway, store: Memory::named(store), link, stop, task };
+        // What is in the log before a new link has its cursor is not for it.
+        until("the link has tried", WITHIN, async || rig.view().state != LinkState::Connecting)
+            .await;
+        rig
     }
 
     pub(crate) fn view(&self) -> LinkView {

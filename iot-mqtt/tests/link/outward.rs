@@ -3,6 +3,7 @@
 use iot_core::domain::{Batch, Quality, Sample, SensorKey, Value};
 use iot_core::port::LinkState;
 use iot_testkit::mqtt::{Connect, QoS, Version};
+use iot_testkit::servers::{Mosquitto, Proxy};
 use iot_testkit::wait::until;
 use serde_json::{Value as Json, json};
 
@@ -112,30 +113,53 @@ async fn only_the_devices_asked_for_go_out_and_the_others_are_passed_over() {
     rig.stop().await;
 }
 
+/// 20 KB, 300 KB and what is more than the broker takes, each of one instant.
+async fn large(rig: &Rig) {
+    for (id, sensors) in [("small", 20_u32), ("large", 190), ("larger", 200)] {
+        let mut batch = Batch::new();
+        for n in 0..sensors {
+            batch.push_sample(Sample {
+                device: device(id),
+                key: SensorKey::parse(&format!("text{n}")).unwrap(),
+                ts: None,
+                value: Some(Value::from("x".repeat(1_000).as_str())),
+                quality: Quality::Good,
+            });
+        }
+        rig.gateway.submit(batch).await.unwrap();
+    }
+    rig.submit("attic", 0, 5).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn m5_what_is_larger_than_the_broker_takes_is_counted_and_the_rest_goes_on() {
-    let broker = iot_testkit::servers::Mosquitto::builder().line("max_packet_size 20000").start();
-    let broker = broker.unwrap();
-    let proxy = iot_testkit::servers::Proxy::start(broker.address()).unwrap();
+    let broker = Mosquitto::builder().line("max_packet_size 200000").start().unwrap();
+    let proxy = Proxy::start(broker.address()).unwrap();
     let rig = Rig::start("out-large", proxy.address(), json!({})).await;
     rig.stands(LinkState::Live).await;
-    let mut batch = Batch::new();
-    for n in 0..40 {
-        batch.push_sample(Sample {
-            device: device("talker"),
-            key: SensorKey::parse(&format!("text{n}")).unwrap(),
-            ts: None,
-            value: Some(Value::from("x".repeat(1_000).as_str())),
-            quality: Quality::Good,
-        });
-    }
-    rig.gateway.submit(batch).await.unwrap();
-    rig.submit("attic", 0, 5).await;
+    large(&rig).await;
     let view = rig.settled().await;
-    assert_eq!(view.acknowledged, 5);
-    assert_eq!(view.dropped.iter().collect::<Vec<_>>(), [(&"too_large", &40)]);
-    assert!(view.reason.unwrap().contains("20000"));
+    assert_eq!(view.acknowledged, 215);
+    assert_eq!(view.dropped.iter().collect::<Vec<_>>(), [(&"too_large", &200)]);
+    assert!(view.reason.unwrap().contains("200000"));
     assert_eq!(proxy.connections(), 1, "it did not cost the connection");
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m5_a_broker_that_cannot_say_how_much_it_takes_is_not_stuck_on_what_is_more() {
+    let broker = Mosquitto::builder().line("max_packet_size 200000").start().unwrap();
+    let rig = Rig::start("out-large-3", broker.address(), json!({"version": "3.1.1"})).await;
+    rig.stands(LinkState::Live).await;
+    large(&rig).await;
+    // It takes a few sessions, each after a longer pause, to be sure.
+    let view = until("it is found out", WITHIN * 3, async || {
+        let view = rig.view();
+        if view.lag == 0 { Ok(view) } else { Err(format!("{view:?}")) }
+    })
+    .await;
+    assert_eq!(view.acknowledged, 215);
+    assert_eq!(view.dropped.iter().collect::<Vec<_>>(), [(&"too_large", &200)]);
     rig.stop().await;
 }
 
@@ -152,6 +176,7 @@ async fn a_link_from_the_start_sends_what_is_on_file() {
     let table = json!({"name": "new"});
     rig.stop().await;
     let rig = Rig::start("out-file", broker.address(), table).await;
+    rig.stands(LinkState::Live).await;
     rig.submit("attic", 2_500, 1).await;
     assert_eq!(rig.settled().await.acknowledged, 1, "a new link begins at the end");
     rig.stop().await;

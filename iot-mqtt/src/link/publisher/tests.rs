@@ -33,6 +33,12 @@ impl Held {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// What waits for an answer the longest.
+    fn front(&self) -> String {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.front().map(|(text, _)| text.clone()).unwrap_or_default()
+    }
+
     /// Every payload that was ever handed over.
     fn all(&self) -> Vec<String> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -192,6 +198,59 @@ async fn what_is_too_large_is_counted_and_passed() {
     rig.work(&outlet).await;
     let shown = rig.figures.show(Seq(3));
     assert_eq!((shown.lag, shown.dropped["too_large"], outlet.open()), (0, 3, 0));
+    rig.gateway.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_message_that_ends_each_session_is_found_out_and_the_others_go_on() {
+    let mut rig = rig("publisher-poison").await;
+    let id = DeviceId::parse("talker").unwrap();
+    rig.submit("attic", 0, 5).await;
+    let mut batch = Batch::new();
+    for n in 0..20 {
+        let key = SensorKey::parse(&format!("text{n}")).unwrap();
+        batch.push(&id, &key, "x".repeat(1_000).as_str());
+    }
+    rig.gateway.submit(batch).await.unwrap();
+    rig.submit("attic", 5, 5).await;
+    let mut sessions = 0;
+    while rig.lag() > 0 {
+        sessions += 1;
+        assert!(sessions < 12, "it does not end");
+        let outlet = Held::new();
+        // The broker answers in order, up to the one that it does not take: then it hangs up.
+        while !rig.work(&outlet).await && outlet.open() > 0 {
+            let poison = outlet.front().len() > 10_000;
+            if poison {
+                break;
+            }
+            outlet.answer(1, &Answer::Acknowledged);
+        }
+        drop(outlet);
+        rig.publisher.recover().await;
+    }
+    let shown = rig.figures.show(Seq(30));
+    assert_eq!(shown.acknowledged, 10);
+    assert_eq!(shown.dropped.iter().collect::<Vec<_>>(), [(&"too_large", &20)]);
+    rig.gateway.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_only_dies_costs_no_reading_however_often() {
+    let mut rig = rig("publisher-dies").await;
+    rig.submit("attic", 0, 5).await;
+    for _ in 0..20 {
+        let outlet = Held::new();
+        rig.work(&outlet).await;
+        drop(outlet);
+        rig.publisher.recover().await;
+    }
+    let outlet = Held::new();
+    while rig.lag() > 0 {
+        rig.work(&outlet).await;
+        outlet.answer(5, &Answer::Acknowledged);
+    }
+    assert_eq!(rig.figures.show(Seq(5)).acknowledged, 5);
     rig.gateway.stop().await;
 }
 
