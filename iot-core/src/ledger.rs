@@ -158,13 +158,14 @@ impl Ledger {
         self.bad.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn committed(&self, figures: Figures, moved: &[CursorMove]) {
-        let mut store = self.lock();
-        store.figures = figures;
-        for cursor in moved {
-            store.consumers.insert(cursor.name.clone(), cursor.clone());
-        }
-        drop(store);
+    /// A consumer's cursor moved. It is shown at once and written with the next commit: a crash
+    /// before that puts it back, and the consumer gets those readings again.
+    pub(crate) fn moved(&self, cursor: &CursorMove) {
+        self.lock().consumers.insert(cursor.name.clone(), cursor.clone());
+    }
+
+    pub(crate) fn committed(&self, figures: Figures) {
+        self.lock().figures = figures;
         let end = Seq(figures.stored);
         self.end.send_if_modified(|seen| std::mem::replace(seen, end) != end);
     }

@@ -29,8 +29,9 @@ pub fn fuzz_flat(data: &[u8]) {
         return;
     }
     let ts = samples.first().and_then(|sample| sample.ts).unwrap_or_default();
-    // Fractions of a millisecond are exact up to here.
-    if ts > Timestamp::from_millis(7_258_118_400_000) && ts.as_micros() % 1_000 != 0 {
+    // Fractions of a millisecond are exact up to here, on both sides of 1970.
+    let most = Timestamp::from_millis(7_258_118_400_000).as_micros().unsigned_abs();
+    if ts.as_micros().unsigned_abs() > most && ts.as_micros() % 1_000 != 0 {
         return;
     }
     let values = samples.iter().map(|sample| (&sample.key, sample.value.as_ref()));

@@ -212,7 +212,8 @@ impl Handle {
     /// # Errors
     /// When the store cannot be read.
     pub async fn cursor(&self, name: CursorName, begin: Begin) -> Result<Cursor, LogError> {
-        Cursor::open(self.shared.store.log.clone(), self.shared.queue.clone(), name, begin).await
+        let Shared { store, queue, ledger, .. } = &*self.shared;
+        Cursor::open(store.log.clone(), queue.clone(), ledger.clone(), name, begin).await
     }
 
     /// Tells of each commit that added readings: where the log ends now. What a cursor waits for.

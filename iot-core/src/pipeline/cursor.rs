@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::queue::Queue;
 use crate::domain::Seq;
+use crate::ledger::Ledger;
 use crate::port::{CursorMove, CursorName, Log, LogError, LogPage};
 
 /// Where a cursor begins.
@@ -30,6 +31,7 @@ pub enum Begin {
 pub struct Cursor {
     log: Arc<dyn Log>,
     queue: Arc<Queue>,
+    ledger: Arc<Ledger>,
     at: CursorMove,
     read_from: Seq,
 }
@@ -48,6 +50,7 @@ impl Cursor {
     pub(crate) async fn open(
         log: Arc<dyn Log>,
         queue: Arc<Queue>,
+        ledger: Arc<Ledger>,
         name: CursorName,
         begin: Begin,
     ) -> Result<Self, LogError> {
@@ -71,10 +74,11 @@ impl Cursor {
             dropped: 0,
         });
         if new {
+            ledger.moved(&at);
             queue.cursor(at.clone());
         }
         let read_from = at.seq.plus(1);
-        Ok(Self { log, queue, at, read_from })
+        Ok(Self { log, queue, ledger, at, read_from })
     }
 
     /// The next readings of the log, up to `limit`; empty at its end. Reading does not move the
@@ -108,6 +112,7 @@ impl Cursor {
         self.at.acknowledged += acknowledged;
         self.at.filtered += filtered;
         self.at.dropped += stretch.saturating_sub(acknowledged + filtered);
+        self.ledger.moved(&self.at);
         self.queue.cursor(self.at.clone());
     }
 

@@ -91,7 +91,7 @@ impl Writer {
             match attempt {
                 Ok(Committed { figures }) => {
                     self.next = after;
-                    self.ledger.committed(figures, &commit.cursors);
+                    self.ledger.committed(figures);
                     self.tell_clock(&commit);
                     if self.failing.swap(None).is_some() {
                         tracing::info!("the store can be written again");
