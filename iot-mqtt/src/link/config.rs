@@ -64,6 +64,29 @@ pub struct LinkTable {
     pub from: Beginning,
 }
 
+impl LinkTable {
+    /// A link with nothing but its name and the broker's address.
+    #[must_use]
+    pub fn new(name: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            url: url.into(),
+            username: None,
+            password: None,
+            devices: all(),
+            prefix: String::new(),
+            qos: one(),
+            format: Format::default(),
+            ingest: Vec::new(),
+            commands: false,
+            version: None,
+            ca: None,
+            keep_alive_s: half_a_minute(),
+            from: Beginning::default(),
+        }
+    }
+}
+
 fn all() -> Vec<String> {
     vec!["*".to_owned()]
 }
