@@ -186,10 +186,11 @@ async fn over(gateway: &Handle, record: CommandRecord) -> Option<Vec<u8>> {
 
 impl Hub {
     /// Tells an outcome where it is owed: on the device's result topic, unless the device speaks
-    /// for itself there, and on the topic that the asker named.
+    /// for itself there, and on the topic that the asker named. Of a device that is not known, it
+    /// is the gateway that says so.
     fn answer(&self, device: &DeviceId, response: Option<Response>, outcome: Vec<u8>) {
         let outcome = Bytes::from(outcome);
-        let ours = self.gateway.home(device).is_some_and(|home| home != Home::MqttListener);
+        let ours = self.gateway.home(device).is_none_or(|home| home != Home::MqttListener);
         if ours {
             let topic = ByteString::from(Purpose::Result.of(device));
             self.publish(Message::plain(topic, outcome.clone(), QoS::AtLeastOnce, false));

@@ -95,6 +95,17 @@ async fn a_response_topic_and_its_correlation_data_are_honoured() {
 }
 
 #[tokio::test]
+async fn a_command_to_nobody_is_refused_aloud() {
+    let (rig, _) = start("cmd-nobody").await;
+    let mut asker = rig.client(Version::V3, "asker").await;
+    asker.subscribe("devices/+/commands/result", QoS::AtLeastOnce).await.unwrap();
+    asker.publish_and_wait(command("nobody", json!({"id": "n", "name": "set"}))).await.unwrap();
+    let told = heard(&mut asker).await;
+    assert_eq!((&told["id"], &told["outcome"]), (&json!("n"), &json!("refused")));
+    rig.gateway.stop().await;
+}
+
+#[tokio::test]
 async fn nobody_has_the_gateway_speak_for_others_by_a_response_topic() {
     let (rig, _) = start("cmd-spoof").await;
     let mut valve = rig.client(Version::V5, "valve").await;
