@@ -6,13 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use iot_testkit::servers::IotServer;
 use iot_testkit::servers::http::Request;
+use iot_testkit::servers::{IotServer, Mosquitto};
 use iot_testkit::wait::{until, until_blocking};
 use serde_json::{Value as Json, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
+use crate::mqtt_window::Window;
 use crate::sql;
 
 /// For how long readings are compared.
@@ -61,9 +62,15 @@ fn get(server: &IotServer, cookie: &str, path: &str) -> Json {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_window_tells_the_same_readings() {
-    let server = IotServer::builder(crate::SERVER).start().unwrap();
+    let outside = Mosquitto::builder().start().unwrap();
+    let link = format!("[[mqtt.link]]\nname = \"up\"\nurl = \"mqtt://{}\"\n", outside.address());
+    let server = IotServer::builder(crate::SERVER).config(link).mqtt().start().unwrap();
     let cookie = sign_in(&server);
     assert_eq!(server.get("/api/v1/devices").unwrap().status, 401);
+    let windows = [
+        ("the embedded broker", Window::open(server.mqtt_address().unwrap()).await),
+        ("mosquitto", Window::open(outside.address()).await),
+    ];
 
     let (from, to, live) = live(&server, &cookie).await;
     assert!(live.len() > 20, "the host gave {} readings in {SPAN_MS} ms", live.len());
@@ -78,6 +85,11 @@ async fn every_window_tells_the_same_readings() {
     let asked = asked(&server, &cookie, from, to);
     same("WebSocket", &live, "SQL", &stored);
     same("REST", &asked, "SQL", &stored);
+    for (name, window) in windows {
+        let heard = until(name, PATIENCE, async || window.heard(from, to)).await;
+        let heard = heard.into_iter().map(|(key, value)| (key, spelled(&value))).collect();
+        same(name, &heard, "SQL", &stored);
+    }
 }
 
 #[track_caller]
