@@ -169,6 +169,9 @@ impl Hub {
 
     /// Publishes what clients left, each as if its client had published it now.
     pub(crate) fn wills(&self, wills: Vec<Will>) {
+        if wills.is_empty() {
+            return;
+        }
         let inlet = self.gateway.inlet(Home::MqttListener, KIND);
         for will in wills {
             let message = will.message;
