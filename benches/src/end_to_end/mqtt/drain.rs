@@ -26,11 +26,14 @@ const LONG: Duration = Duration::from_secs(300);
 /// What is on its way when nobody sends any more is there after this.
 const LAST: Duration = Duration::from_secs(30);
 
-/// Readings a second that the broker acknowledged until the backlog was gone.
-pub(crate) async fn run(backlog: u64) -> anyhow::Result<String> {
-    // A subscriber that is slower than the link must not lose anything.
-    let line = "max_queued_messages 0";
-    let mut mosquitto = Mosquitto::builder().line(line).start()?;
+/// Readings a second that the broker acknowledged until the backlog was gone; it lets so many
+/// messages be unanswered, which is 20 unless it is told otherwise.
+pub(crate) async fn run(backlog: u64, in_flight: u16) -> anyhow::Result<String> {
+    let mut mosquitto = Mosquitto::builder()
+        // A subscriber that is slower than the link must not lose anything.
+        .line("max_queued_messages 0")
+        .line(format!("max_inflight_messages {in_flight}"))
+        .start()?;
     let link = format!("[[mqtt.link]]\nname = \"up\"\nurl = \"mqtt://{}\"\n", mosquitto.address());
     let gateway = Gateway::start(Some(link))?;
     let view = || Link::of(&gateway);
