@@ -4,6 +4,7 @@
 //! `cargo run --release -p benches --bin end_to_end [--minutes N] [ROW …]`
 
 mod latency;
+mod mqtt;
 mod process;
 mod rows;
 mod server;
@@ -21,7 +22,7 @@ struct Row {
     bar: &'static str,
 }
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 15] = [
     Row {
         name: "durable",
         what: "plugin to durable row, 1,000 sensors in turn",
@@ -33,6 +34,36 @@ const ROWS: [Row; 9] = [
     Row { name: "trickle_ssd", what: "100 senders once a second, waiting", bar: "< 20 GB a day" },
     Row { name: "trickle_sd", what: "the same, wear = \"sd\"", bar: "< 2.5 GB a day" },
     Row { name: "latency", what: "submit to WebSocket, 200/s, 10 sockets", bar: "p50 < 1 ms" },
+    Row {
+        name: "mqtt_one",
+        what: "MQTT QoS 1 to durable row, 1 connection with 2,000 in flight",
+        bar: "ratio >= 1, < 60 MB",
+    },
+    Row {
+        name: "mqtt_many",
+        what: "the same, 500 connections with 4 in flight each",
+        bar: "ratio >= 1, < 60 MB",
+    },
+    Row {
+        name: "mqtt_lone",
+        what: "the same, 1 connection with 1 in flight",
+        bar: ">= 100/s for 5 s, >= 15/s for ever",
+    },
+    Row {
+        name: "mqtt_latency",
+        what: "MQTT publish to WebSocket, 200/s, 10 sockets",
+        bar: "p50 < 1.5 ms, p99 < 6 ms",
+    },
+    Row {
+        name: "mqtt_drain",
+        what: "a link's backlog of 1,000,000 readings while 2,000/s come; 1,000 in flight",
+        bar: ">= 20,000 readings/s",
+    },
+    Row {
+        name: "mqtt_drain_20",
+        what: "the same to a mosquitto as it comes, which takes 20 in flight",
+        bar: "readings/s",
+    },
     Row { name: "start", what: "server: start to ready", bar: "< 300 ms" },
     Row { name: "idle", what: "server: resident when idle, binary size", bar: "< 30 MB" },
 ];
@@ -79,6 +110,8 @@ fn in_a_process(row: &str, minutes: &str) -> anyhow::Result<String> {
     let me = std::env::current_exe().context("this program has no path")?;
     let output = Command::new(me)
         .args(["row", row, minutes])
+        // Servers lie on the disk that is built on too.
+        .env("TMPDIR", process::beside()?)
         .stderr(Stdio::inherit())
         .output()
         .context("the row's process did not start")?;
@@ -102,6 +135,12 @@ fn measure(row: &str, long: Duration) -> anyhow::Result<String> {
             "trickle_ssd" => trickle::run(Wear::Ssd, long).await,
             "trickle_sd" => trickle::run(Wear::Sd, long).await,
             "latency" => latency::run(Duration::from_secs(20)).await,
+            "mqtt_one" => mqtt::flood::run(1, 2_000).await,
+            "mqtt_many" => mqtt::flood::run(500, 4).await,
+            "mqtt_lone" => mqtt::lone::run().await,
+            "mqtt_latency" => latency::by_mqtt(Duration::from_secs(20)).await,
+            "mqtt_drain" => mqtt::drain::run(1_000_000, 1_000).await,
+            "mqtt_drain_20" => mqtt::drain::run(1_000_000, 20).await,
             other => anyhow::bail!("there is no row {other}"),
         }
     })

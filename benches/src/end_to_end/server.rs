@@ -2,13 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use crate::process::resident_kb;
+use crate::process::{folder, resident_kb, server};
 
 struct Server {
     child: Child,
@@ -24,17 +23,10 @@ impl Drop for Server {
     }
 }
 
-fn binary() -> anyhow::Result<PathBuf> {
-    let me = std::env::current_exe()?;
-    let path = me.parent().context("this program lies in a folder")?.join("iot-server");
-    anyhow::ensure!(path.exists(), "{} is missing: cargo build --release first", path.display());
-    Ok(path)
-}
-
 /// Starts the server and waits for its sign-in link.
 fn launch() -> anyhow::Result<Server> {
-    let data = crate::process::folder()?;
-    let mut child = Command::new(binary()?)
+    let data = folder()?;
+    let mut child = Command::new(server()?)
         .args(["run", "--http", "127.0.0.1:0", "--mqtt", "off", "--data"])
         .arg(data.path())
         .stdout(Stdio::piped())
@@ -79,15 +71,15 @@ pub(crate) fn start() -> anyhow::Result<String> {
 
 /// What it holds after a minute with its own host's readings and nobody looking.
 pub(crate) fn idle() -> anyhow::Result<String> {
-    let server = launch()?;
+    let running = launch()?;
     let end = Instant::now() + Duration::from_secs(60);
     let mut most = 0;
     while Instant::now() < end {
-        most = most.max(resident_kb(server.child.id())?);
+        most = most.max(resident_kb(running.child.id())?);
         std::io::stdout().flush()?;
         pause();
     }
-    let size = std::fs::metadata(binary()?)?.len();
+    let size = std::fs::metadata(server()?)?.len();
     Ok(format!("{:.1} MB resident, binary {:.1} MB", most as f64 / 1024.0, size as f64 / 1e6))
 }
 

@@ -80,6 +80,11 @@ impl Gatekeeper {
 }
 
 impl Client {
+    /// Whether it gave a token, which can be revoked.
+    pub(crate) fn signed_in(&self) -> bool {
+        self.credential.is_some()
+    }
+
     /// Whether it may still be here: its token can have been revoked.
     pub(crate) async fn still(&self) -> bool {
         match &self.credential {

@@ -157,6 +157,7 @@ impl Connection {
             return end;
         }
         let mut still = tokio::time::interval_at(Instant::now() + STILL, STILL);
+        let signed_in = self.client.signed_in();
         loop {
             if self.waiting && self.out.len() < UNTAKEN {
                 let (id, codec, out) = (self.id, &mut self.codec, &mut self.out);
@@ -216,7 +217,7 @@ impl Connection {
                         return end;
                     }
                 }
-                _ = still.tick() => {
+                _ = still.tick(), if signed_in => {
                     if !self.client.still().await {
                         return End::Told(DisconnectReasonCode::NotAuthorized);
                     }
