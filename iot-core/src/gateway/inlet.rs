@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handle::{Handle, Shared};
-use crate::domain::{Batch, DeviceId, DeviceState, Home, SettingKey, UnknownDevices};
+use crate::domain::{Batch, DeviceId, DeviceState, Home, SettingKey};
 use crate::pipeline::Unknown;
 use crate::pipeline::queue::{Credit, Sender, Ticket};
 use crate::port::{Receipt, SubmitError};
@@ -132,12 +132,12 @@ impl Inlet {
     }
 
     fn unknown(&self) -> Unknown {
-        let setting = self.shared.settings.view(SettingKey::UnknownDevices).value;
-        match serde_json::from_value(setting) {
-            Ok(UnknownDevices::Accept) => Unknown::Create { kind: self.kind },
-            // An inbox for `approve` is not built: until then such a device is not let in.
-            Ok(UnknownDevices::Approve | UnknownDevices::Refuse) | Err(_) => Unknown::Refuse,
-        }
+        // The default is to accept. An inbox for `approve` is not built: until then such a device is
+        // not let in.
+        let accepts = self.shared.settings.look(SettingKey::UnknownDevices, |value| {
+            value.is_none_or(|value| value.as_str() == Some("accept"))
+        });
+        if accepts { Unknown::Create { kind: self.kind } } else { Unknown::Refuse }
     }
 }
 

@@ -61,6 +61,14 @@ impl Settings {
         SettingView { key, value, default, source }
     }
 
+    /// Looks at a setting's value where it lies, as is done for each batch that comes in; none where
+    /// it is the default.
+    pub(crate) fn look<R>(&self, key: SettingKey, look: impl FnOnce(Option<&Json>) -> R) -> R {
+        let layers = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let overridden = layers.overrides.get(&key).map(|(value, _)| value);
+        look(overridden.or_else(|| layers.stored.get(&key)))
+    }
+
     pub(crate) fn views(&self) -> Vec<SettingView> {
         SettingKey::ALL.into_iter().map(|key| self.view(key)).collect()
     }
