@@ -11,6 +11,7 @@ mod command;
 mod crash;
 mod crash_writer;
 mod first_start;
+mod mqtt;
 mod mqtt_window;
 mod page;
 mod sql;
