@@ -5,6 +5,7 @@ mod broker_killed;
 mod commands;
 mod gateway_killed;
 mod hard_cases;
+mod hard_names;
 mod rude;
 mod site;
 mod writer;

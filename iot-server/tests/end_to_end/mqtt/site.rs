@@ -101,6 +101,13 @@ impl Site {
         Connect::v5(id).open(self.mqtt()).await.unwrap()
     }
 
+    /// The ids of all devices.
+    pub(crate) fn devices(&self) -> Vec<String> {
+        let devices = self.get("devices?limit=1000&view=summary");
+        let devices = devices["items"].as_array().unwrap().iter();
+        devices.map(|device| device["device_id"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// The newest value that is stored of a sensor.
     pub(crate) fn latest(&self, device: &str, key: &str) -> Option<Json> {
         let path = format!("/api/v1/devices/{device}");
