@@ -124,7 +124,34 @@ pub(crate) struct Ledger {
 #[derive(Debug, Default)]
 struct Stored {
     figures: Figures,
-    consumers: BTreeMap<CursorName, CursorMove>,
+    consumers: BTreeMap<CursorName, Consumer>,
+}
+
+/// A consumer's place, and why it lost what it lost.
+#[derive(Debug)]
+struct Consumer {
+    place: CursorMove,
+    /// Readings that it lost before this start, whose reasons nobody wrote down.
+    earlier: u64,
+    /// Readings that it gave up since, by reason. What else it lost had left the log.
+    given_up: BTreeMap<&'static str, u64>,
+}
+
+impl Consumer {
+    fn new(place: CursorMove) -> Self {
+        Self { earlier: place.dropped, place, given_up: BTreeMap::new() }
+    }
+
+    fn dropped(&self) -> BTreeMap<&'static str, u64> {
+        let mut dropped = self.given_up.clone();
+        let known = self.earlier + dropped.values().sum::<u64>();
+        let rest =
+            [("earlier", self.earlier), ("removed", self.place.dropped.saturating_sub(known))];
+        for (reason, readings) in rest.into_iter().filter(|(_, readings)| *readings > 0) {
+            *dropped.entry(reason).or_default() += readings;
+        }
+        dropped
+    }
 }
 
 impl Ledger {
@@ -135,7 +162,10 @@ impl Ledger {
             bad: AtomicU64::new(0),
             store: Mutex::new(Stored {
                 figures,
-                consumers: cursors.into_iter().map(|c| (c.name.clone(), c)).collect(),
+                consumers: cursors
+                    .into_iter()
+                    .map(|place| (place.name.clone(), Consumer::new(place)))
+                    .collect(),
             }),
             end: watch::Sender::new(Seq(figures.stored)),
         }
@@ -161,7 +191,23 @@ impl Ledger {
     /// A consumer's cursor moved. It is shown at once and written with the next commit: a crash
     /// before that puts it back, and the consumer gets those readings again.
     pub(crate) fn moved(&self, cursor: &CursorMove) {
-        self.lock().consumers.insert(cursor.name.clone(), cursor.clone());
+        let mut store = self.lock();
+        match store.consumers.get_mut(&cursor.name) {
+            // One that begins anew has lost nothing yet.
+            Some(consumer) if consumer.place.began == cursor.began => {
+                consumer.place = cursor.clone();
+            }
+            _ => {
+                store.consumers.insert(cursor.name.clone(), Consumer::new(cursor.clone()));
+            }
+        }
+    }
+
+    /// A consumer gives readings up: they are counted when its cursor moves past them.
+    pub(crate) fn gave_up(&self, name: &CursorName, reason: &'static str, readings: u64) {
+        if let Some(consumer) = self.lock().consumers.get_mut(name) {
+            *consumer.given_up.entry(reason).or_default() += readings;
+        }
     }
 
     pub(crate) fn committed(&self, figures: Figures) {
@@ -201,7 +247,8 @@ impl Ledger {
             consumers: store
                 .consumers
                 .iter()
-                .map(|(name, c)| {
+                .map(|(name, consumer)| {
+                    let c = &consumer.place;
                     let since = figures.stored.saturating_sub(c.began.0);
                     let settled = c.acknowledged + c.filtered + c.dropped;
                     (
@@ -210,7 +257,7 @@ impl Ledger {
                             acknowledged: c.acknowledged,
                             pending: since.saturating_sub(settled),
                             filtered: c.filtered,
-                            dropped: c.dropped,
+                            dropped: consumer.dropped(),
                         },
                     )
                 })
@@ -224,7 +271,7 @@ impl Ledger {
 }
 
 /// A durable consumer's share of the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConsumerView {
     /// Acknowledged by the other side.
     pub acknowledged: u64,
@@ -232,8 +279,8 @@ pub struct ConsumerView {
     pub pending: u64,
     /// Passed over by its filter.
     pub filtered: u64,
-    /// Lost to it.
-    pub dropped: u64,
+    /// Lost to it, by reason.
+    pub dropped: BTreeMap<&'static str, u64>,
 }
 
 /// The ledger at one instant.

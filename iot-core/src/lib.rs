@@ -30,7 +30,7 @@
 //! - [`port`]: the traits that a spoke implements
 //! - [`pipeline`]: a reading's way, in order: intake, bus, writer, cursor; and a command's way back
 //! - [`ledger`]: what became of each reading
-//! - [`format`]: how devices and readings are spelled outside
+//! - [`mod@format`]: how devices and readings are spelled outside
 //! - [`access`]: who may do what, by roles, scopes and tokens
 //! - [`gateway`]: composition as a library: builder, handle, ordered stop
 //! - [`adapter`]: a Rust type or a closure as a plugin kind

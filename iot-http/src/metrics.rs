@@ -118,7 +118,7 @@ impl Snapshot {
             "iot_consumer_dropped",
             "Readings lost to a consumer",
             "consumer",
-            each(|c| c.dropped),
+            each(|c| c.dropped.values().sum()),
         )
     }
 

@@ -7,7 +7,7 @@ use crate::domain::{Batch, DeviceId, Quality, Timestamp, Value};
 /// writing them gives the same again.
 ///
 /// # Panics
-/// A promise of [`read`] or [`write`] is broken.
+/// A promise of [`read()`] or [`write()`] is broken.
 pub fn fuzz_flat(data: &[u8]) {
     let Ok(device) = DeviceId::parse("fuzzed") else { return };
     let mut batch = Batch::new();

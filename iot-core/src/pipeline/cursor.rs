@@ -116,6 +116,12 @@ impl Cursor {
         self.queue.cursor(self.at.clone());
     }
 
+    /// Readings are given up, and why: said before they are settled as neither acknowledged nor
+    /// filtered.
+    pub fn give_up(&self, reason: &'static str, readings: u64) {
+        self.ledger.gave_up(&self.at.name, reason, readings);
+    }
+
     /// Where it stands.
     #[must_use]
     pub fn place(&self) -> &CursorMove {

@@ -58,7 +58,7 @@ async fn a_consumers_share_adds_up_whatever_it_does() {
     cursor.settle(page.readings[3].seq, 3, 1);
     gateway.submit(numbers("attic", noon().as_millis() + 200, 1)).await.unwrap();
     let ledger = gateway.diagnostics().ledger;
-    let share = ledger.consumers["mqtt:up"];
+    let share = &ledger.consumers["mqtt:up"];
     assert_eq!((share.acknowledged, share.filtered, share.pending), (3, 1, 7));
     cursor.read(2).await.unwrap();
     cursor.rewind();

@@ -251,10 +251,14 @@ impl Client {
     ///
     /// # Errors
     /// Why the broker does not allow it; none where the connection ended.
-    pub(crate) async fn subscribe(&self, filter: &str) -> Result<(), Option<String>> {
+    pub(crate) async fn subscribe(
+        &self,
+        filter: &str,
+        as_published: bool,
+    ) -> Result<(), Option<String>> {
         match &self.inner {
             Inner::V4(client) => v4::subscribe(client, filter).await,
-            Inner::V5(client) => v5::subscribe(client, filter).await,
+            Inner::V5(client) => v5::subscribe(client, filter, as_published).await,
         }
     }
 

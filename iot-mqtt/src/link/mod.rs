@@ -44,6 +44,7 @@ use self::message::Lost;
 use self::messages::Rule;
 use self::publisher::Publisher;
 use self::state::Standing;
+use crate::topic::Filter;
 
 /// How often what a reading takes in the store is asked anew, while a link is up.
 const WEIGH: Duration = Duration::from_secs(60);
@@ -198,12 +199,18 @@ impl Link {
         self.route.connected(Some(client.clone()));
         let filters = inbound.filters();
         let subscribe = async {
+            let mut refused = Vec::new();
             for filter in &filters {
-                if let Err(why) = client.subscribe(filter).await {
+                // A command that was published to be kept is told by its mark, where the protocol
+                // has one for those who were there.
+                let commands = format!("{}devices/x/commands", self.config.prefix);
+                let marked = Filter::parse(filter).is_ok_and(|f| f.matches(&commands));
+                if let Err(why) = client.subscribe(filter, marked).await {
                     let Some(why) = why else { break };
                     let why = format!("the broker refused the subscription to {filter}: {why}");
                     tracing::warn!(link = self.config.name, why);
-                    self.standing.set(LinkState::Refused, Some(why));
+                    refused.push(why);
+                    self.standing.set(LinkState::Refused, Some(refused.join("; ")));
                 }
             }
             loop {

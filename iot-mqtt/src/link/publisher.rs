@@ -318,6 +318,7 @@ impl Publisher {
         for waiting in &sending.covers {
             self.progress.answered(*waiting, Fate::Dropped);
         }
+        self.cursor.give_up(reason, sending.covers.len() as u64);
         self.figures.dropped(reason, sending.covers.len() as u64, why);
     }
 

@@ -232,8 +232,16 @@ fn answer(reason: PubAckReason) -> Answer {
 }
 
 /// Subscribes, and waits for the broker's word.
-pub(super) async fn subscribe(client: &AsyncClient, filter: &str) -> Result<(), Option<String>> {
-    let sent = client.subscribe_tracked(filter.to_owned(), QoS::AtLeastOnce).await;
+pub(super) async fn subscribe(
+    client: &AsyncClient,
+    filter: &str,
+    as_published: bool,
+) -> Result<(), Option<String>> {
+    let filter = mqtt::SubscribeFilter {
+        preserve_retain: as_published,
+        ..mqtt::SubscribeFilter::new(filter, QoS::AtLeastOnce)
+    };
+    let sent = client.subscribe_many_tracked([filter]).await;
     let ack = sent.map_err(|_| None)?.wait_async().await.map_err(|_| None)?;
     match ack.return_codes.first() {
         Some(SubscribeReasonCode::Success(_)) => Ok(()),

@@ -42,10 +42,10 @@ async fn what_was_before_anybody_subscribed_is_passed_over_and_counted() {
     assert!(client.expect_message().await.unwrap().text().contains("2.0"));
     rig.gateway.submit(reading("attic", 101, 3.0)).await.unwrap();
     let ledger = rig.gateway.diagnostics().ledger;
-    let share = ledger.consumers["listener:mqtt"];
-    let all = share.acknowledged + share.filtered + share.pending + share.dropped;
+    let share = &ledger.consumers["listener:mqtt"];
+    let all = share.acknowledged + share.filtered + share.pending;
     assert_eq!(all, 52, "{share:?}");
-    assert!(share.filtered >= 49 && share.dropped == 0, "{share:?}");
+    assert!(share.filtered >= 49 && share.dropped.is_empty(), "{share:?}");
     rig.gateway.stop().await;
 }
 

@@ -119,6 +119,6 @@ async fn a_backlog_drains_while_new_readings_come_and_the_figures_are_exact() {
     assert_eq!((&link["lag"], &link["dropped"]), (&json!(0), &json!({})), "{link}");
     let consumer = &site.ledger()["consumers"]["mqtt:up"];
     assert_eq!(consumer["acknowledged"].as_u64(), Some(all as u64), "{consumer}");
-    assert_eq!((&consumer["pending"], &consumer["dropped"]), (&json!(0), &json!(0)), "{consumer}");
+    assert_eq!((&consumer["pending"], &consumer["dropped"]), (&json!(0), &json!({})), "{consumer}");
     assert!(rate >= LEAST, "{rate:.0} readings/s");
 }

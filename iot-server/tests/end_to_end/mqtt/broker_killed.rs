@@ -18,7 +18,7 @@ use super::writer::{self, DEVICES, Writer};
 const LIFE: std::ops::RangeInclusive<u64> = 1_500..=3_500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_killed_over_and_over_acknowledges_every_reading_in_order() {
+async fn m1_a_broker_killed_over_and_over_acknowledges_every_reading_in_order() {
     let seed = std::env::var("CRASH_SEED")
         .ok()
         .map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap());
