@@ -9,7 +9,7 @@ use crate::domain::{SensorKey, Timestamp, Value};
 /// A reading without a value, and a number that is not finite, is `null`; `"time":"unsynced"` stands
 /// after `ts` where the clock was not set. `ts` is in milliseconds; microseconds, which only a
 /// device's own time has, follow as a fraction (`1700000000123.456`), which [`read`](super::read)
-/// gives back exactly between the years 1740 and 2200.
+/// gives back exactly between the years 1831 and 2109: a double holds no more.
 ///
 /// Each key is to be given once: a reader takes a second one for a mistake.
 pub fn write<'v>(
