@@ -26,9 +26,11 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// A session ended, that lasted so long. Whether it looks as if another client had its id.
-    pub(crate) fn ended(&mut self, lasted: Duration) -> bool {
-        self.short = if lasted < SHORT { self.short.saturating_add(1) } else { 0 };
+    /// A session ended, that lasted so long. Whether it looks as if another client had its id. A
+    /// broker that `forgot` the session died before it, and threw nobody out.
+    pub(crate) fn ended(&mut self, lasted: Duration, forgot: bool) -> bool {
+        let thrown_out = lasted < SHORT && !forgot;
+        self.short = if thrown_out { self.short.saturating_add(1) } else { 0 };
         self.short >= THROWN_OUT
     }
 
@@ -65,15 +67,18 @@ mod tests {
     fn three_short_sessions_in_a_row_look_like_a_client_id_used_twice() {
         let mut backoff = Backoff::default();
         let short = Duration::from_millis(100);
-        assert!(!backoff.ended(short));
-        assert!(!backoff.ended(short));
-        assert!(backoff.ended(short));
+        assert!(!backoff.ended(short, false));
+        assert!(!backoff.ended(short, false));
+        assert!(backoff.ended(short, false));
         backoff.reset();
         assert!(backoff.next() >= Duration::from_millis(1_500), "it waits longer each time");
-        assert!(!backoff.ended(Duration::from_secs(9)));
-        assert!(!backoff.ended(short));
+        assert!(!backoff.ended(Duration::from_secs(9), false));
+        assert!(!backoff.ended(short, false));
         backoff.reset();
         assert!(backoff.next() <= FIRST);
+        for _ in 0..9 {
+            assert!(!backoff.ended(short, true), "a broker that dies often is no other client");
+        }
         let long = Backoff::long();
         assert!((Duration::from_secs(15)..=Duration::from_secs(45)).contains(&long));
     }

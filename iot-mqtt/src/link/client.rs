@@ -156,12 +156,14 @@ pub(crate) struct Facts {
     pub(crate) largest: usize,
     /// Whether it keeps messages for those who come later.
     pub(crate) retains: bool,
+    /// Whether it was to keep the link's session and has none: it began anew.
+    pub(crate) forgot: bool,
 }
 
 impl Facts {
-    pub(super) fn new(largest: Option<u32>, retains: bool) -> Self {
+    pub(super) fn new(largest: Option<u32>, retains: bool, forgot: bool) -> Self {
         let largest = largest.and_then(|bytes| usize::try_from(bytes).ok());
-        Self { largest: largest.unwrap_or(USUAL_LARGEST), retains }
+        Self { largest: largest.unwrap_or(USUAL_LARGEST), retains, forgot }
     }
 }
 

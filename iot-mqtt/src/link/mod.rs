@@ -97,11 +97,12 @@ impl Link {
                 Some(Err(end)) => end,
                 Some(Ok(session)) => {
                     let begun = Instant::now();
+                    let forgot = session.client.facts().forgot;
                     let parts = (&mut publisher, &mut inbound, &mut backoff);
                     let ended = self.serve(&gateway, session, parts, &stop).await;
                     publisher.recover().await;
                     let Some(mut end) = ended else { return };
-                    if backoff.ended(begun.elapsed()) && end.kind == EndKind::Lost {
+                    if backoff.ended(begun.elapsed(), forgot) && end.kind == EndKind::Lost {
                         let id = self.client_id(&gateway);
                         end.why += &format!("; another client may be using the client id {id}");
                     }

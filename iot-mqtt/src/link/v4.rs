@@ -46,12 +46,12 @@ pub(super) async fn open(dial: &Dial) -> Result<Session, End> {
     let mut network = NetworkOptions::new();
     network.set_connection_timeout(CONNECT.as_secs());
     events.set_network_options(network);
-    match events.poll().await {
-        Ok(Event::Incoming(Packet::ConnAck(_))) => {}
+    let connack = match events.poll().await {
+        Ok(Event::Incoming(Packet::ConnAck(connack))) => connack,
         Ok(_) => return Err(End::lost("the broker did not answer with CONNACK")),
         Err(error) => return Err(end(error)),
-    }
-    let facts = Facts::new(None, true);
+    };
+    let facts = Facts::new(None, true, dial.keep && !connack.session_present);
     let client = Client { inner: Inner::V4(client), facts };
     Ok(Session::start(client, Loop(events), dial))
 }

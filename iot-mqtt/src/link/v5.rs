@@ -103,6 +103,7 @@ pub(super) async fn open(dial: &Dial) -> Result<Session, End> {
     let facts = Facts::new(
         properties.and_then(|p| p.max_packet_size),
         properties.is_none_or(|p| p.retain_available != Some(0)),
+        dial.keep && !connack.session_present,
     );
     let client = Client { inner: Inner::V5(client.clone()), facts };
     Ok(Session::start(client, Loop(events), dial))
