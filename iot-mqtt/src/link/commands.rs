@@ -191,6 +191,8 @@ pub(crate) async fn take(
     let id = request.id.clone();
     let who = Principal { name: door.clone(), role: Role::Operator, scope: Scope::All };
     match gateway.command(&who, request).await {
+        // Asked for again: what became of it is told again.
+        Ok(record) if record.state.is_over() => Taken::Answer(reply.of(Some(&record))),
         Ok(record) => Taken::Running(record.id, reply),
         Err(error) => {
             let why = error.to_string();

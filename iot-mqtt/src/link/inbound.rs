@@ -14,12 +14,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt as _};
+use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use iot_core::domain::{Batch, DeviceId, Home};
 use iot_core::format::flat;
 use iot_core::gateway::{Handle, Inlet, Pending};
 use iot_core::ledger::Refusal;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::client::{Ack, Client, Incoming};
 use super::commands::{self, Reply, Route, Taken};
@@ -43,7 +44,9 @@ pub(crate) struct Inbound {
     ingest: Vec<Filter>,
     commands: bool,
     /// Commands that are not over.
-    running: FuturesUnordered<BoxFuture<'static, Vec<Message>>>,
+    /// Tasks, and not futures of this one: what waits for the store in them goes on while this loop
+    /// waits for the store itself.
+    running: JoinSet<Vec<Message>>,
     /// Answers that were not brought to their sender.
     answers: VecDeque<Message>,
 }
@@ -91,7 +94,7 @@ impl Inbound {
             prefix: config.prefix.clone(),
             ingest: config.ingest.clone(),
             commands: config.commands,
-            running: FuturesUnordered::new(),
+            running: JoinSet::new(),
             answers: VecDeque::new(),
         }
     }
@@ -151,7 +154,12 @@ impl Inbound {
                         Answer::Lost => return Lost,
                     }
                 },
-                Some(messages) = self.running.next() => self.answers.extend(messages),
+                Some(over) = self.running.join_next() => match over {
+                    Ok(messages) => self.answers.extend(messages),
+                    Err(error) => {
+                        tracing::error!(link = self.link, %error, "a command's task ended badly");
+                    }
+                },
                 message = heard.recv(), if owed.len() < WINDOW && !busy => {
                     let Some(mut message) = message else { return Lost };
                     let ack = message.ack.take();
@@ -261,7 +269,7 @@ impl Inbound {
                 let gateway = self.gateway.clone();
                 let over =
                     async move { Reply::of(reply, gateway.command_over(&id).await.as_ref()) };
-                self.running.push(over.boxed());
+                self.running.spawn(over);
             }
         }
     }

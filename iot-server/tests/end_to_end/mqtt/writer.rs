@@ -52,10 +52,7 @@ impl Writer {
     /// Publishes on a new connection until `life` is over, and with `to_the_end` until all is
     /// acknowledged. A connection that breaks ends it: the gateway was killed.
     pub(crate) async fn live(&mut self, broker: SocketAddr, life: Duration, to_the_end: bool) {
-        let mut client = match Connect::v5("writer").open(broker).await {
-            Ok(client) => client,
-            Err(_) => return,
-        };
+        let Ok(mut client) = Connect::v5("writer").open(broker).await else { return };
         let ended = self.write(&mut client, life, to_the_end).await;
         self.open.extend(std::mem::take(&mut self.in_flight).into_values());
         if to_the_end {
