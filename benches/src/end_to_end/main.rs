@@ -62,7 +62,7 @@ const ROWS: [Row; 15] = [
     Row {
         name: "mqtt_drain_20",
         what: "the same to a mosquitto as it comes, which takes 20 in flight",
-        bar: "readings/s",
+        bar: ">= 20,000 readings/s",
     },
     Row { name: "start", what: "server: start to ready", bar: "< 300 ms" },
     Row { name: "idle", what: "server: resident when idle, binary size", bar: "< 30 MB" },
