@@ -175,6 +175,10 @@ impl Connection {
             if may_read && self.read.capacity() - self.read.len() < self.room {
                 self.read.reserve(self.room);
             }
+            if !may_read {
+                // While its socket is left unread it cannot be heard, and is not missed.
+                self.heard = now;
+            }
             let (out, owed, read, seat) =
                 (&mut self.out, &mut self.owed, &mut self.read, &self.seat);
             let writes = !out.is_empty();
@@ -213,7 +217,7 @@ impl Connection {
                     Ok(0) | Err(_) => return End::Gone,
                 },
                 () = tokio::time::sleep_until(deadline) => {
-                    if let Some(end) = self.overdue() {
+                    if let Some(end) = self.overdue(may_read) {
                         return end;
                     }
                 }
@@ -239,17 +243,15 @@ impl Connection {
         }
     }
 
-    fn overdue(&self) -> Option<End> {
+    /// Whether the client is gone; it can only be heard while its socket is read.
+    fn overdue(&self, reads: bool) -> Option<End> {
         let now = Instant::now();
         if !self.out.is_empty() && now >= self.took + STUCK {
             tracing::debug!("a client takes nothing that is sent to it");
             return Some(End::Gone);
         }
-        // While its socket is left unread, it cannot be heard.
         let unheard = self.keep_alive.is_some_and(|k| now >= self.heard + k);
-        let read =
-            self.read_on.is_none() && !self.owed.held_up() && self.owed.receipts() < UNACKNOWLEDGED;
-        (unheard && read).then_some(End::Told(DisconnectReasonCode::KeepAliveTimeout))
+        (unheard && reads).then_some(End::Told(DisconnectReasonCode::KeepAliveTimeout))
     }
 
     /// Hands over what was read.

@@ -132,3 +132,36 @@ async fn while_the_store_cannot_be_written_a_client_may_leave_and_come_again() {
     rig.latest("attic.t", 3.0).await;
     rig.gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_client_that_is_held_up_is_not_missed_and_costs_no_processor() {
+    let rig = Rig::start("ack-held").await;
+    let connect = Connect::v5("held").keep_alive(1);
+    let mut client = connect.open(rig.address()).await.unwrap();
+    rig.store.fail(Fault::Before(LogErrorKind::Full));
+    client.publish(data("attic", r#"{"t":1}"#)).await.unwrap();
+    until("the store is known to fail", WITHIN, async || {
+        rig.gateway.store_state() != iot_core::gateway::StoreState::Ok
+    })
+    .await;
+    client.publish(data("attic", r#"{"t":2}"#)).await.unwrap();
+    let busy = processor_ticks();
+    // Twice the time after which a client that could be heard would be gone.
+    assert_eq!(client.recv_within(Duration::from_secs(3)).await.unwrap(), None);
+    let used = processor_ticks() - busy;
+    assert!(used < 100, "{used} ticks of 10 ms in 3 s");
+    rig.store.fail(Fault::None);
+    for _ in 0..2 {
+        assert!(matches!(client.recv().await.unwrap(), Packet::Puback { code: 0, .. }));
+    }
+    rig.gateway.stop().await;
+}
+
+/// Processor time of this thread, on which the whole test runs, in ticks of 10 ms
+/// (proc_pid_stat(5), utime and stime).
+fn processor_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    let after_name = stat.rsplit_once(')').unwrap().1;
+    let field = |n: usize| after_name.split_whitespace().nth(n).unwrap().parse::<u64>().unwrap();
+    field(11) + field(12)
+}
